@@ -81,7 +81,7 @@ class DeliveryError(Exception):
         return f"{self.reason}: {self.message}"
 
 
-class SecretUnavailable(Exception):
+class SecretError(Exception):
     """A secret is named in the configuration but cannot be read now; says where, never what."""
 
 
@@ -104,17 +104,17 @@ class Secret:
         return f"env {self._env}" if self._env is not None else f"file {self._file}"
 
     def reveal(self) -> str:
-        """Return the value now; raises SecretUnavailable."""
+        """Return the value now; raises SecretError."""
         value = os.environ.get(self._env) if self._env is not None else self._read_file()
         if not value:
-            raise SecretUnavailable(f"the secret from {self.source} is missing or empty")
+            raise SecretError(f"the secret from {self.source} is missing or empty")
         return value
 
     def _read_file(self) -> str:
         try:
             return Path(self._file or "").read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise SecretUnavailable(f"the secret from {self.source} cannot be read") from error
+            raise SecretError(f"the secret from {self.source} cannot be read") from error
 
     def __repr__(self) -> str:
         return "***"
