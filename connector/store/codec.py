@@ -1,0 +1,51 @@
+"""Alerts, episodes and receipts as JSON text, the form in which the store keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from connector.model import Alert, Episode, Receipt
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def dump(value: Alert | Episode | Receipt) -> str:
+    """Return `value` as JSON text."""
+    return _adapter(type(value)).dump_json(value).decode()
+
+
+def load_alert(text: str) -> Alert:
+    """Return the alert kept as `text`."""
+    alert: Alert = _adapter(Alert).validate_json(text)
+    return alert
+
+
+def load_episode(text: str) -> Episode:
+    """Return the episode kept as `text`."""
+    episode: Episode = _adapter(Episode).validate_json(text)
+    return episode
+
+
+def load_receipt(text: str | None) -> Receipt | None:
+    """Return the receipt kept as `text`, if any."""
+    receipt: Receipt | None = _adapter(Receipt).validate_json(text) if text else None
+    return receipt
+
+
+def dump_data(data: Mapping[str, str]) -> str:
+    """Return the details of a decision as JSON text."""
+    return json.dumps(dict(data), ensure_ascii=False, separators=(",", ":"))
+
+
+def load_data(text: str) -> dict[str, str]:
+    """Return the details of a decision."""
+    data: dict[str, str] = json.loads(text)
+    return data
