@@ -209,7 +209,7 @@ class WorkItemAdapter(Adapter[W]):
 
     def _adopted(self, notice: Notice, progress: _Progress) -> WorkItem | None:
         """The item that an earlier try of this notice made without us hearing of it."""
-        may_have_opened = any(_opens(alert) for alert in notice.alerts)
+        may_have_opened = notice.item is None or any(_opens(alert) for alert in notice.alerts)
         if notice.uncertain_since is None or not may_have_opened:
             return None
         item = self.find(notice.correlation)

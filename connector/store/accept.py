@@ -65,7 +65,9 @@ class _Bound:
 def write_accepted(connection: Connection, batch: Sequence[Accepting]) -> list[Stored]:
     """Store a batch, oldest request first; returns one answer for each, in the same order."""
     moment = now(connection)
-    firsts = {each.alert.id: each for each in sorted(reversed(batch), key=lambda each: each.alert.id)}
+    firsts: dict[str, Accepting] = {}
+    for each in sorted(batch, key=lambda each: each.alert.id):  # one order of locks for everybody
+        firsts.setdefault(each.alert.id, each)
     new = _insert_alerts(connection, firsts.values())
     to_address = [each for each in firsts.values() if each.alert.id in new or each.again]
     for conditions in ((Condition.FIRED,), (Condition.UPDATE, Condition.RESOLVED)):
@@ -93,7 +95,7 @@ def _alert_row(each: Accepting) -> dict[str, Any]:
     alert = each.alert
     return {
         "id": alert.id,
-        "azure_key": azure_digest(alert),
+        "azure_key": codec.azure_digest(alert),
         "series": alert.series.key,
         "condition": alert.condition.value,
         "test": alert.test,
@@ -103,11 +105,6 @@ def _alert_row(each: Accepting) -> dict[str, Any]:
         "alert": codec.dump(alert),
         "body": each.body,
     }
-
-
-def azure_digest(alert: Alert) -> str | None:
-    """Return the indexed form of Azure's alert id."""
-    return digest("azure", alert.azure_key) if alert.azure_key else None
 
 
 def _insert_deliveries(connection: Connection, batch: Sequence[Accepting], moment: datetime) -> None:
@@ -135,7 +132,11 @@ def _bind(connection: Connection, each: Accepting) -> list[_Bound]:
 def _bound_by_alert_id(connection: Connection, alert: Alert) -> list[_Bound]:
     if not alert.azure_key:
         return []
-    fired = alerts.c.azure_key == azure_digest(alert), alerts.c.condition == Condition.FIRED, alerts.c.test.is_(False)
+    fired = (
+        alerts.c.azure_key == codec.azure_digest(alert),
+        alerts.c.condition == Condition.FIRED,
+        alerts.c.test.is_(False),
+    )
     return _one_for_each_destination(
         connection,
         select(deliveries.c.destination, deliveries.c.episode, deliveries.c.series)

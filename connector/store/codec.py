@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from connector.model import Alert, Episode, Receipt
+from connector.model import Alert, Episode, Receipt, digest
 
-
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Alert, Episode, Receipt)}
 
 
 def dump(value: Alert | Episode | Receipt) -> str:
     """Return `value` as JSON text."""
-    return _adapter(type(value)).dump_json(value).decode()
+    return _ADAPTERS[type(value)].dump_json(value).decode()
 
 
 def load_alert(text: str) -> Alert:
     """Return the alert kept as `text`."""
-    alert: Alert = _adapter(Alert).validate_json(text)
+    alert: Alert = _ADAPTERS[Alert].validate_json(text)
     return alert
 
 
 def load_episode(text: str) -> Episode:
     """Return the episode kept as `text`."""
-    episode: Episode = _adapter(Episode).validate_json(text)
+    episode: Episode = _ADAPTERS[Episode].validate_json(text)
     return episode
 
 
 def load_receipt(text: str | None) -> Receipt | None:
     """Return the receipt kept as `text`, if any."""
-    receipt: Receipt | None = _adapter(Receipt).validate_json(text) if text else None
+    receipt: Receipt | None = _ADAPTERS[Receipt].validate_json(text) if text else None
     return receipt
 
 
@@ -49,3 +45,8 @@ def load_data(text: str) -> dict[str, str]:
     """Return the details of a decision."""
     data: dict[str, str] = json.loads(text)
     return data
+
+
+def azure_digest(alert: Alert) -> str | None:
+    """Return the indexed form of Azure's alert id."""
+    return digest("azure", alert.azure_key) if alert.azure_key else None

@@ -23,7 +23,7 @@ from sqlalchemy.sql.schema import Table
 
 from connector.store.errors import StoreBusyError, StoreError, StoreMissingError, StoreUnavailableError
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 3.0
 """How long one statement waits for another process's short write transaction on SQLite."""
 
 QUICK_CHECK_BYTES = 64 * 1024 * 1024
@@ -103,7 +103,7 @@ def store_errors() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise described(error) from error
     except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, sqlite3.DatabaseError) and _damaged(error):
+        if error.connection_invalidated or _damaged(error):
             raise described(error) from error
         raise
 

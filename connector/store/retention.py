@@ -1,0 +1,73 @@
+"""What is forgotten, and when: raw bodies early, ended things late, open things never.
+
+Raw bodies hold e-mail addresses and claims, so they go after `keep_raw`. An alert goes after
+`retention` once its deliveries are done and its work item has ended: Azure may send Resolved
+after any time, and a Resolved must find its fired alert.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, exists, select, update
+
+from connector.store.engine import now
+from connector.store.tables import alerts, decisions, deliveries, episode_series, episodes, quarantine
+
+AT_ONCE = 500
+"""Rows forgotten in one commit, so that nobody else waits long."""
+
+
+def forget_bodies(connection: Connection, keep_raw: timedelta) -> int:
+    """Drop the raw bodies older than `keep_raw`; return how many."""
+    old = (
+        select(alerts.c.id)
+        .where(alerts.c.received_at < now(connection) - keep_raw, alerts.c.body.is_not(None))
+        .limit(AT_ONCE)
+    )
+    return connection.execute(update(alerts).where(alerts.c.id.in_(old)).values(body=None)).rowcount
+
+
+def forget_ended(connection: Connection, retention: timedelta) -> int:
+    """Remove alerts, and quarantined bodies, that ended more than `retention` ago; return how many."""
+    cutoff = now(connection) - retention
+    unended = exists().where(
+        deliveries.c.alert_id == alerts.c.id,
+        deliveries.c.state.not_in(("delivered", "discarded")),
+    )
+    in_open_episode = (
+        exists()
+        .where(deliveries.c.alert_id == alerts.c.id)
+        .where(episodes.c.destination == deliveries.c.destination, episodes.c.key == deliveries.c.episode)
+        .where(episodes.c.item_open.is_(True))
+    )
+    query = select(alerts.c.id).where(alerts.c.received_at < cutoff, ~unended, ~in_open_episode).limit(AT_ONCE)
+    ids = list(connection.execute(query).scalars())
+    old_bodies = select(quarantine.c.id).where(quarantine.c.received_at < cutoff).limit(AT_ONCE)
+    bodies = list(connection.execute(old_bodies).scalars())
+    connection.execute(delete(decisions).where(decisions.c.subject.in_(ids + bodies)))
+    connection.execute(delete(deliveries).where(deliveries.c.alert_id.in_(ids)))
+    connection.execute(delete(alerts).where(alerts.c.id.in_(ids)))
+    connection.execute(delete(quarantine).where(quarantine.c.id.in_(bodies)))
+    return len(ids) + len(bodies)
+
+
+def forget_episodes(connection: Connection, retention: timedelta) -> int:
+    """Remove episodes that ended more than `retention` ago and have no delivery left; return how many."""
+    has_delivery = exists().where(
+        deliveries.c.destination == episodes.c.destination, deliveries.c.episode == episodes.c.key
+    )
+    query = (
+        select(episodes.c.destination, episodes.c.key)
+        .where(episodes.c.touched_at < now(connection) - retention, episodes.c.item_open.is_(False))
+        .where(episodes.c.owner.is_(None), ~has_delivery)
+        .limit(AT_ONCE)
+    )
+    rows = connection.execute(query).all()
+    for row in rows:
+        series = episode_series.c
+        connection.execute(
+            delete(episode_series).where(series.destination == row.destination, series.episode == row.key)
+        )
+        connection.execute(delete(episodes).where(episodes.c.destination == row.destination, episodes.c.key == row.key))
+    return len(rows)
