@@ -149,6 +149,18 @@ class Store:
 
         self._commits.run(write)
 
+    def free_others(self, worker: str, known: Sequence[tuple[str, str]]) -> None:
+        """Free the episodes this worker owns but does not know of: a commit's answer was lost."""
+
+        def write(connection: Connection) -> None:
+            row = episodes.c
+            for each in connection.execute(select(row.destination, row.key).where(row.owner == worker)).all():
+                if (each.destination, each.key) not in known:
+                    here = (row.destination == each.destination) & (row.key == each.key)
+                    connection.execute(update(episodes).where(here).values(owner=None))
+
+        self._commits.run(write)
+
     def _free_all(self) -> None:
         """The one process that holds a SQLite store knows that nobody else works on it."""
         self.write(lambda connection: connection.execute(update(episodes).values(owner=None)))
