@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, delete, select, update
@@ -60,37 +62,30 @@ class Store:
         path = sqlite_path(url)
         if path is None:
             return cls._on_server(url)
-        engine = connect(url, create=True)
-        holder = Holder(path)
+        engine, holder = connect(url, create=True), Holder(path)
         holder.take(HOLDER_WAIT_SECONDS)
-        try:
-            check_sqlite_file(engine, path)
-            schema.refuse_newer(engine)
-            found = schema.version(engine)
-            if found is not None and found != schema.head():
-                schema.copy_before_upgrade(path, found)
-            schema.upgrade(engine)
-        except BaseException:
-            holder.release()
-            raise
-        store = cls(engine, holder)
-        store._free_all()
-        return store
+        with _let_go_on_failure(engine, holder):
+            _bring_up_to_date(engine, path)
+            store = cls(engine, holder)
+            store._free_all()
+            return store
 
     @classmethod
     def _on_server(cls, url: str) -> Store:
         engine = connect(url, create=True)
-        if schema.version(engine) is None:
-            schema.upgrade(engine)
-        schema.require_current(engine)
-        return cls(engine)
+        with _let_go_on_failure(engine):
+            if schema.version(engine) is None:
+                schema.upgrade(engine)
+            schema.require_current(engine)
+            return cls(engine)
 
     @classmethod
     def beside(cls, url: str) -> Store:
         """Open a store that exists, beside the process that runs it; raises StoreError."""
         engine = connect(url, create=False)
-        schema.require_current(engine)
-        return cls(engine)
+        with _let_go_on_failure(engine):
+            schema.require_current(engine)
+            return cls(engine)
 
     def close(self) -> None:
         """Let go of connections and of the holder's lock."""
@@ -241,6 +236,26 @@ class Store:
     def write(self, statement: Callable[[Connection], T]) -> T:
         """Run `statement` in a short write transaction; raises StoreError."""
         return self._commits.run(statement)
+
+
+@contextmanager
+def _let_go_on_failure(engine: Engine, holder: Holder | None = None) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        if holder is not None:
+            holder.release()
+        raise
+
+
+def _bring_up_to_date(engine: Engine, path: Path) -> None:
+    check_sqlite_file(engine, path)
+    schema.refuse_newer(engine)
+    found = schema.version(engine)
+    if found is not None and found != schema.head():
+        schema.copy_before_upgrade(path, found)
+    schema.upgrade(engine)
 
 
 def worker_id() -> str:

@@ -95,7 +95,9 @@ def _claim(connection: Connection, worker: str, row: Any, namespace: str, *, pro
     taken = {"owner": worker, "epoch": row.epoch + 1, "touched_at": moment}
     sent = {"uncertain_since": row.uncertain_since or moment}
     connection.execute(update(episodes).where(_this(row)).values(taken | sent))
-    connection.execute(update(deliveries).where(deliveries.c.id == head.id).values(state="delivering", next_attempt_at=None))
+    connection.execute(
+        update(deliveries).where(deliveries.c.id == head.id).values(state="delivering", next_attempt_at=None)
+    )
     episode = codec.load_episode(row.state) if row.state else Episode(row.key)
     said, ended = _said(connection, head, row.destination, row.key)
     notice = Notice(row.destination, namespace, episode, said, moment, ended, row.uncertain_since)

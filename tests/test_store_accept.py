@@ -1,0 +1,169 @@
+"""The way in of the store: one commit, no doubles, and who hears of a resolved."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector.model import Alert, Decision, Fact
+from connector.store import Accepting, Address, Quarantining, Store, StoreMissingError
+from connector.testing.by_hand import accept, make_alert
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store.hold(store_url)
+    yield opened
+    opened.close()
+
+
+def destinations_of(store: Store, alert: Alert) -> dict[str, str]:
+    """Return destination -> episode of what is stored of an alert."""
+    [stored] = store.find_alerts([alert.id])
+    return {each.destination: each.episode for each in stored.deliveries}
+
+
+def test_an_alert_comes_back_as_it_went_in(store: Store) -> None:
+    """What is stored is the whole alert, hostile text included."""
+    alert = make_alert(facts=(Fact("né\u202e", "';--\n\U0001f4a5"),), dimensions=(("a", "1"), ("a", "2")))
+    accept(store, alert)
+    assert store.find_alerts([alert.id])[0].alert == alert
+
+
+def test_the_same_event_again_has_the_same_ids(store: Store) -> None:
+    """A second post of an event is told the ids of the first and writes nothing."""
+    alert = make_alert()
+    first, second = accept(store, alert, "b", "a"), accept(store, alert, "b", "a", "c")
+    assert (first.duplicate, second.duplicate) == (False, True)
+    assert first.deliveries == second.deliveries
+    assert [name for _, name in first.deliveries] == ["a", "b"]
+
+
+def test_fifty_concurrent_posts_of_one_event_make_one_delivery(store: Store) -> None:
+    """Exactly one of fifty threads is told that the event is new; all hear the same delivery."""
+    alert = make_alert()
+    start = threading.Barrier(50)
+
+    def post(_: int) -> tuple[bool, tuple[tuple[str, str], ...]]:
+        start.wait()
+        stored = accept(store, alert)
+        return stored.duplicate, stored.deliveries
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(post, range(50)))
+    assert sorted(duplicate for duplicate, _ in answers) == [False] + [True] * 49
+    assert len({deliveries for _, deliveries in answers}) == 1
+    assert len(store.list_deliveries()) == 1
+
+
+def test_concurrent_accepts_of_many_events_lose_none(store: Store) -> None:
+    """Two hundred events from twenty threads, several per episode, are all there afterwards."""
+    alerts = [make_alert(azure_id=f"a{n}", minute=n, series=f"s{n % 7}") for n in range(200)]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda alert: accept(store, alert, "x", "y"), alerts))
+    assert not any(answer.duplicate for answer in answers)
+    assert len(store.list_deliveries()) == 400
+
+
+def test_an_item_that_cannot_be_written_harms_no_other(store: Store) -> None:
+    """One alert that the database refuses does not take along those that share its commit."""
+    poison = replace(make_alert(azure_id="bad"), id="x" * 32, condition=None)  # type: ignore[arg-type]
+    good = [make_alert(azure_id=f"g{n}") for n in range(20)]
+    start = threading.Barrier(21)
+
+    def post(alert: Alert) -> str:
+        start.wait()
+        try:
+            return accept(store, alert).alert_id
+        except (SQLAlchemyError, AttributeError) as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(21) as pool:
+        answers = list(pool.map(post, [*good, poison]))
+    assert answers[:20] == [alert.id for alert in good]
+    assert answers[20] != poison.id
+    assert len(store.list_alerts(None)) == 20
+
+
+def test_a_resolved_goes_where_its_fired_went(store: Store) -> None:
+    """By Azure's alert id, whatever the routes say today and whatever its own series is."""
+    accept(store, make_alert(azure_id="a1"), "old-desk")
+    resolved = make_alert("resolved", azure_id="a1", minute=5, series="lost-its-dimensions")
+    accept(store, resolved, "new-desk")
+    assert destinations_of(store, resolved) == {"old-desk": make_alert().series.episode_key}
+
+
+def test_a_resolved_with_a_foreign_id_falls_back_to_its_series(store: Store) -> None:
+    """Where Azure's id is unknown the series says which episode is meant."""
+    accept(store, make_alert(azure_id="a1"), "desk", episode="e" * 40)
+    resolved = make_alert("resolved", azure_id="unknown", minute=5)
+    accept(store, resolved, "other-desk")
+    assert destinations_of(store, resolved) == {"desk": "e" * 40}
+
+
+def test_a_resolved_nobody_fired_goes_to_the_routed(store: Store) -> None:
+    """An unknown resolved is kept under its own series, so that a late fired meets it there."""
+    resolved = make_alert("resolved", azure_id="unknown", minute=5)
+    accept(store, resolved, "desk")
+    assert destinations_of(store, resolved) == {"desk": resolved.series.episode_key}
+
+
+def test_alert_ids_are_compared_by_subscription_and_last_segment(store: Store) -> None:
+    """The same last segment under another subscription is another alert."""
+    accept(store, make_alert(azure_id="a1"), "desk", episode="e" * 40)
+    same = replace(
+        make_alert("resolved", azure_id="x", minute=5, series="other"),
+        azure_alert_id="/SUBSCRIPTIONS/S/resourceGroups/g/providers/Microsoft.AlertsManagement/alerts/A1",
+    )
+    foreign = replace(
+        make_alert("resolved", azure_id="y", minute=5, series="another"),
+        azure_alert_id="/subscriptions/t/providers/Microsoft.AlertsManagement/alerts/a1",
+    )
+    accept(store, same, "routed")
+    accept(store, foreign, "routed")
+    assert destinations_of(store, same) == {"desk": "e" * 40}
+    assert destinations_of(store, foreign) == {"routed": foreign.series.episode_key}
+
+
+def test_a_test_notification_ends_nobody(store: Store) -> None:
+    """A portal test carries a constant id: it is bound to its own episode and no other."""
+    accept(store, make_alert(azure_id="a1"), "desk")
+    test = make_alert("resolved", azure_id="a1", minute=5, test=True)
+    accept(store, test, "desk")
+    assert destinations_of(store, test)["desk"] != make_alert().series.episode_key
+
+
+def test_a_replayed_alert_reaches_new_destinations_only(store: Store) -> None:
+    """Routing an alert again adds what is missing and repeats nothing."""
+    alert = make_alert()
+    accept(store, alert, "a")
+    addresses = tuple(Address(name, alert.series.episode_key) for name in ("a", "b"))
+    again = store.accept(Accepting(alert, b"", addresses, (Decision("replayed", "x", "y"),), again=True))
+    assert [name for _, name in again.deliveries] == ["a", "b"]
+    assert store.decisions_about(alert.id)[-1].decision.step == "replayed"
+
+
+def test_a_quarantined_body_is_kept_byte_for_byte(store: Store) -> None:
+    """Whatever the bytes, and the id may be shortened to look it up."""
+    body = bytes(range(256))
+    store.quarantine(Quarantining("ab" * 16, "not-json", "it is not JSON", body, len(body)))
+    [kept] = store.find_quarantined("abab" * 2)
+    assert (kept.body, kept.code, kept.whole, kept.state) == (body, "not-json", True, "kept")
+    store.end_quarantine(kept.id, "discarded", "looked at")
+    assert store.list_quarantined(None) == []
+    assert store.list_quarantined(None, everything=True)[0].state == "discarded"
+
+
+def test_commands_do_not_make_a_store(store_url: str) -> None:
+    """Opening beside a process that runs it needs a store to be there."""
+    with pytest.raises(StoreMissingError):
+        Store.beside(store_url)
+
+
+def test_the_clock_is_one(store: Store) -> None:
+    """The store's clock is aware and near to ours on one machine."""
+    assert abs((store.now() - datetime.now(UTC)).total_seconds()) < 60
