@@ -82,7 +82,7 @@ def move_for(  # noqa: PLR0911 - one return for each row of the table
         return Move.NOTHING, f"{item.number} already covered this, and Azure has ended it since"
     since = alert.happened_at - ended_at if ended_at else timedelta(0)
     if episode.azure_resolved_at is None:
-        return _repeat_on_ended(item, since, settings)
+        return _repeat_on_ended(episode, item, alert, since, settings)
     if item.state is not ItemState.RESOLVED:
         return Move.OPEN_LINKED, f"{item.number} is {item.state} and Azure had said resolved"
     if since <= settings.reopen_within:
@@ -90,8 +90,13 @@ def move_for(  # noqa: PLR0911 - one return for each row of the table
     return Move.OPEN_LINKED, f"{item.number} ended more than {show_duration(settings.reopen_within)} before"
 
 
-def _repeat_on_ended(item: WorkItem, since: timedelta, settings: WorkItemSettings) -> tuple[Move, str]:
+def _repeat_on_ended(
+    episode: Episode, item: WorkItem, alert: Alert, since: timedelta, settings: WorkItemSettings
+) -> tuple[Move, str]:
     quiet = show_duration(settings.quiet_after_close)
+    if episode.fired_at and alert.happened_at - episode.fired_at > settings.stateless_over_after:
+        silent = show_duration(settings.stateless_over_after)
+        return Move.OPEN_LINKED, f"no repeat for more than {silent}: this is a new trouble, not that of {item.number}"
     if since <= settings.quiet_after_close:
         return Move.KEEP_QUIET, f"a person ended {item.number} less than {quiet} before; Azure only repeats"
     return Move.OPEN_LINKED, f"Azure still repeats more than {quiet} after a person ended {item.number}"
@@ -348,6 +353,7 @@ def _counted_after(episode: Episode, notice: Notice, receipt: Receipt) -> Episod
         episode,
         repeats=episode.repeats + len(fired) - (1 if fresh and fired else 0),
         severity=min(said, default=None),
+        fired_at=max((alert.happened_at for alert in fired), default=episode.fired_at),
         noted_at=notice.at if noted or fresh or Action.REOPENED in receipt.actions else episode.noted_at,
         quiet_noted=episode.quiet_noted or ended_by_person,
     )

@@ -232,7 +232,7 @@ class Episode:
 
     `occurrence` counts the work items it has had; `item` is the latest, `previous` the one before.
     `severity` is the most severe said since the item was opened; `repeats` counts fired alerts
-    after the one that opened it. `azure_resolved_at` is Azure's Resolved since then, by Azure's
+    after the one that opened it; `fired_at` is when the latest of them fired. `azure_resolved_at` is Azure's Resolved since then, by Azure's
     clock. `ended_by_us` tells our resolve from a person's. `noted_at` is our last repeat note;
     `quiet_noted` says that the single note on an item a person ended has been written.
     """
@@ -243,6 +243,7 @@ class Episode:
     previous: WorkItem | None = None
     severity: Severity | None = None
     repeats: int = 0
+    fired_at: datetime | None = None
     azure_resolved_at: datetime | None = None
     ended_by_us: bool = False
     ended_at: datetime | None = None
