@@ -8,7 +8,7 @@ table is section 7 of the public contract (docs/lifecycle); `move_for` is that t
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -69,12 +69,13 @@ def move_for(  # noqa: PLR0911 - one return for each row of the table
 ) -> tuple[Move, str]:
     """Return the move that a fired `alert` asks for, and why.
 
-    `item` is the work item as the vendor shows it now (`None`: there never was one), `over` says
+    `item` is the work item as the vendor shows it now (`None`: none, or it vanished), `over` says
     that Azure has already ended this very alert. Times are compared by Azure's clock where Azure
     spoke, by the vendor's where a person ended the item.
     """
     if item is None:
-        return Move.OPEN, "this episode has no work item yet"
+        gone = episode.item and f"{episode.item.number} is not there any more"
+        return Move.OPEN, gone or "this episode has no work item yet"
     if item.state is ItemState.OPEN:
         return Move.COUNT, f"{item.number} is open"
     ended_at = ended_time(episode, item)
@@ -111,10 +112,14 @@ def ended_time(episode: Episode, item: WorkItem) -> datetime | None:
 
 @dataclass(slots=True)
 class _Progress:
-    """What has been done for one notice so far; becomes the receipt."""
+    """What has been done for one notice so far; becomes the receipt.
+
+    `written` are the severity-bearing fields as they were after our own last write of them.
+    """
 
     episode: Episode
     item: WorkItem | None
+    written: Mapping[str, str] | None = None
     actions: list[Action] = field(default_factory=list)
     configuration_items: list[ConfigurationItem] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -125,13 +130,19 @@ class _Progress:
         self.actions.append(action)
         self.decisions.append(Decision("moved", action.value, why, {"work_item": item.number}))
 
+    def wrote_severity(self, item: WorkItem) -> None:
+        self.written = item.severity_fields
+
     def decided(self, step: str, outcome: str, why: str) -> None:
         self.decisions.append(Decision(step, outcome, why))
 
     def receipt(self) -> Receipt:
+        item = self.item
+        if item is not None and self.written is not None:  # what a person wrote since is not ours
+            item = replace(item, severity_fields=self.written)
         return Receipt(
             tuple(self.actions) or (Action.NOTHING,),
-            self.item,
+            item,
             tuple(self.configuration_items),
             tuple(self.findings),
             tuple(self.decisions),
@@ -161,7 +172,11 @@ class WorkItemAdapter(Adapter[W]):
 
     @abstractmethod
     def open(self, notice: Notice, items: Sequence[Located], previous: WorkItem | None) -> WorkItem:
-        """Open an item that carries `notice.correlation`, linked to its CIs and to `previous`."""
+        """Open an item that carries `notice.correlation`, linked to its CIs and to `previous`.
+
+        `previous` is `None` while `notice.item` is set when that item has vanished: there is
+        nothing left to link to, only to mention.
+        """
 
     @abstractmethod
     def note(self, item: WorkItem, note: Note) -> WorkItem:
@@ -173,12 +188,13 @@ class WorkItemAdapter(Adapter[W]):
 
     @abstractmethod
     def reopen(self, item: WorkItem, note: Note) -> WorkItem:
-        """Bring a resolved item back to work, with the note."""
+        """Bring a resolved item back to work, with the note; raise its severity as `note` does."""
 
     @final
     def deliver(self, notice: Notice) -> Receipt:
         """Choose and make the moves that the notice asks for."""
-        progress = _Progress(notice.episode, notice.item)
+        known = notice.item.severity_fields if notice.item else None
+        progress = _Progress(notice.episode, notice.item, known)
         try:
             self._deliver(notice, progress)
         except DeliveryError as error:
@@ -223,6 +239,7 @@ class WorkItemAdapter(Adapter[W]):
             return None
         self._locate(notice.alert.resources or notice.alerts[0].resources, progress)
         progress.decided("found", "adopted", f"an earlier try had already opened {item.number}")
+        progress.wrote_severity(item)
         progress.did(Action.OPENED, item, "adopted by its correlation value")
         return item
 
@@ -236,16 +253,26 @@ class WorkItemAdapter(Adapter[W]):
         if move in (Move.OPEN, Move.OPEN_LINKED):
             self._open(notice, progress, why)
         elif item is not None and move is Move.COUNT:
-            self._count(notice, alert, item, progress)
+            self._count(notice, fired, item, progress)
         elif item is not None and move is Move.REOPEN:
-            self._reopen(alert, item, progress)
+            self._reopen(notice, fired, item, progress)
         elif item is not None and move is Move.KEEP_QUIET and not progress.episode.quiet_noted:
-            note = Note(NoteKind.ENDED_BY_PERSON, alert, progress.episode.repeats + len(fired))
-            progress.did(Action.NOTED, self.note(item, note), why)
+            self._note_once(notice, alert, item, progress)
+
+    def _note_once(self, notice: Notice, alert: Alert, item: WorkItem, progress: _Progress) -> None:
+        """At most one note on an item a person ended: when in doubt, none."""
+        if notice.uncertain_since is not None:
+            progress.did(Action.NOTED, item, "an earlier try may have written the one note on it")
+            return
+        note = Note(NoteKind.ENDED_BY_PERSON, alert, _repeats(notice, opened=False))
+        progress.did(Action.NOTED, self.note(item, note), "a person ended it; said once")
 
     def _open(self, notice: Notice, progress: _Progress, why: str) -> None:
         located = self._locate(notice.alert.resources or notice.alerts[0].resources, progress)
-        item = self.open(notice, located, notice.item)
+        if notice.item is not None and progress.item is None:
+            progress.findings.append(Finding(Level.WARNING, f"{notice.item.number} has vanished; a new one was opened"))
+        item = self.open(notice, located, progress.item)
+        progress.wrote_severity(item)
         progress.did(Action.OPENED, item, why)
 
     def _locate(self, resources: Sequence[Resource], progress: _Progress) -> list[Located]:
@@ -268,20 +295,27 @@ class WorkItemAdapter(Adapter[W]):
                 raise
             return Located(resource, None, error.message)
 
-    def _count(self, notice: Notice, alert: Alert, item: WorkItem, progress: _Progress) -> None:
-        episode = progress.episode
-        repeats = episode.repeats + 1
-        raise_to = _raise_to(episode, item, alert)
+    def _count(self, notice: Notice, fired: Sequence[Alert], item: WorkItem, progress: _Progress) -> None:
+        episode, alert = progress.episode, fired[-1]
+        if notice.uncertain_since is not None and episode.ended_by_us:
+            progress.did(Action.REOPENED, item, "an earlier try had already reopened it")
+            return
+        repeats = _repeats(notice, opened=False)
+        raise_to = _raise_to(fired, item, progress)
         if raise_to is not None:
             note = Note(NoteKind.SEVERITY, alert, repeats, raise_to)
             progress.did(Action.NOTED, self.note(item, note), f"severity rose to {raise_to}")
+            progress.wrote_severity(progress.item or item)
         elif episode.noted_at is None or notice.at - episode.noted_at >= self.settings.repeat_note_every:
             note = Note(NoteKind.REPEAT, alert, repeats)
             progress.did(Action.NOTED, self.note(item, note), f"repeat number {repeats}")
 
-    def _reopen(self, alert: Alert, item: WorkItem, progress: _Progress) -> None:
-        note = Note(NoteKind.FIRED_AGAIN, alert, progress.episode.repeats + 1)
+    def _reopen(self, notice: Notice, fired: Sequence[Alert], item: WorkItem, progress: _Progress) -> None:
+        raise_to = _raise_to(fired, item, progress)
+        note = Note(NoteKind.FIRED_AGAIN, fired[-1], _repeats(notice, opened=False), raise_to)
         progress.did(Action.REOPENED, self.reopen(item, note), "fired again soon after its end")
+        if raise_to is not None:
+            progress.wrote_severity(progress.item or item)
 
     def _updated(self, alert: Alert, progress: _Progress) -> None:
         if progress.item is not None:
@@ -293,13 +327,14 @@ class WorkItemAdapter(Adapter[W]):
         if item is None:
             return
         if item.state is not ItemState.OPEN:
-            if notice.uncertain_since is not None and item.state is ItemState.RESOLVED and not progress.actions:
+            only_opened = set(progress.actions) <= {Action.OPENED}
+            if notice.uncertain_since is not None and item.state is ItemState.RESOLVED and only_opened:
                 progress.did(Action.RESOLVED, item, "an earlier try had already resolved it")
                 return
             progress.decided("lifecycle", Action.NOTHING, f"{item.number} is already {item.state}")
             return
         kind = NoteKind.TEST_OVER if alert.test else NoteKind.RECOVERED
-        note = Note(kind, alert, progress.episode.repeats)
+        note = Note(kind, alert, _repeats(notice, opened=Action.OPENED in progress.actions))
         if self.settings.on_resolved == "resolve" or alert.test:
             progress.did(Action.RESOLVED, self.resolve(item, note), "Azure ended its last series")
         elif self.settings.on_resolved == "note":
@@ -313,12 +348,14 @@ def _opens(alert: Alert) -> bool:
     return alert.condition is Condition.FIRED or alert.test
 
 
-def _raise_to(episode: Episode, item: WorkItem, alert: Alert) -> Severity | None:
+def _raise_to(fired: Sequence[Alert], item: WorkItem, progress: _Progress) -> Severity | None:
     """The severity to raise to: only upwards, and only if nobody changed what we wrote."""
-    if alert.severity is None or (episode.severity is not None and alert.severity >= episode.severity):
+    worst = min((alert.severity for alert in fired if alert.severity), default=None)
+    said = progress.episode.severity
+    if worst is None or (said is not None and worst >= said):
         return None
-    known = episode.item.severity_fields if episode.item else item.severity_fields
-    return alert.severity if known == item.severity_fields else None
+    untouched = progress.written is None or progress.written == item.severity_fields
+    return worst if untouched else None
 
 
 def _why_nothing(notice: Notice, progress: _Progress) -> str:
@@ -343,25 +380,33 @@ def episode_after(notice: Notice, receipt: Receipt) -> Episode:
     return _ended_after(_counted_after(episode, notice, receipt), notice, receipt)
 
 
+def _repeats(notice: Notice, *, opened: bool) -> int:
+    """How often it fired after the alert that opened its item, this notice included."""
+    fired = sum(alert.condition is Condition.FIRED for alert in notice.alerts)
+    return max(0, fired - 1) if opened else notice.episode.repeats + fired
+
+
 def _counted_after(episode: Episode, notice: Notice, receipt: Receipt) -> Episode:
     fired = [alert for alert in notice.alerts if alert.condition is Condition.FIRED]
     fresh = Action.OPENED in receipt.actions
     said = [alert.severity for alert in fired if alert.severity] + ([episode.severity] if episode.severity else [])
+    times = [alert.happened_at for alert in fired] + ([episode.fired_at] if episode.fired_at else [])
     noted = Action.NOTED in receipt.actions and bool(fired)
     ended_by_person = noted and _ended_item(receipt.item) and not fresh
     return replace(
         episode,
-        repeats=episode.repeats + len(fired) - (1 if fresh and fired else 0),
+        repeats=_repeats(notice, opened=fresh),
         severity=min(said, default=None),
-        fired_at=max((alert.happened_at for alert in fired), default=episode.fired_at),
+        fired_at=max(times, default=None),
         noted_at=notice.at if noted or fresh or Action.REOPENED in receipt.actions else episode.noted_at,
-        quiet_noted=episode.quiet_noted or ended_by_person,
+        quiet_noted=(episode.quiet_noted or ended_by_person) and _ended_item(receipt.item),
     )
 
 
 def _ended_after(episode: Episode, notice: Notice, receipt: Receipt) -> Episode:
     ended = _ended_item(receipt.item)
-    if notice.ended and episode.item is not None:
+    ended_before = ended and episode.ended_by_us and Action.RESOLVED not in receipt.actions
+    if notice.ended and episode.item is not None and not ended_before:
         said = notice.alert.happened_at
         episode = replace(episode, azure_resolved_at=max(said, episode.azure_resolved_at or said))
     elif not ended and any(alert.condition is Condition.FIRED for alert in notice.alerts):

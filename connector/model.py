@@ -232,9 +232,10 @@ class Episode:
 
     `occurrence` counts the work items it has had; `item` is the latest, `previous` the one before.
     `severity` is the most severe said since the item was opened; `repeats` counts fired alerts
-    after the one that opened it; `fired_at` is when the latest of them fired. `azure_resolved_at` is Azure's Resolved since then, by Azure's
-    clock. `ended_by_us` tells our resolve from a person's. `noted_at` is our last repeat note;
-    `quiet_noted` says that the single note on an item a person ended has been written.
+    after the one that opened it; `fired_at` is when the latest of them fired.
+    `azure_resolved_at` is Azure's Resolved since then, by Azure's clock. `ended_by_us` tells our
+    resolve from a person's. `noted_at` is our last repeat note; `quiet_noted` says that the single
+    note on an item a person ended has been written.
     """
 
     key: str
