@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import structlog
 
 from connector.auth.key_cache import FETCH_PATIENCE, KeyCache
-from connector.auth.key_source import GUID, KeySet, fetch_key_set, is_trustworthy
+from connector.auth.key_source import GUID, KeySet, fetch_key_set
 from connector.auth.refusals import Refusal, differs, shown
 from connector.auth.token import VERSIONS, Token, TokenVersion, bearer_token, take_apart, verify
 
@@ -170,17 +169,13 @@ class Authenticator:
 def _callers(config: AuthConfig) -> frozenset[str]:
     default = CLOUDS[config.cloud].caller
     callers = config.callers or ((default,) if default else ())
-    if not callers:
-        raise ValueError(f"auth.callers must be set: no default caller is known for cloud {config.cloud!r}")
     return frozenset(each.lower() for each in callers)
 
 
 def _caches(config: AuthConfig, timer: Callable[[], float], patience: float) -> dict[str, KeyCache]:
     authority = (config.authority or CLOUDS[config.cloud].authority).rstrip("/")
-    if not is_trustworthy(authority):
-        raise ValueError("auth.authority must be an https address (http only on loopback)")
     tenant_id = config.tenant_id.lower()
-    base = f"{authority}/{quote(tenant_id, safe='')}"
+    base = f"{authority}/{tenant_id}"
 
     def fetching(version: TokenVersion) -> Callable[[], KeySet]:
         return lambda: fetch_key_set(base + version.discovery, tenant_id)

@@ -44,21 +44,21 @@ FETCH_ABANDONED = 30.0
 
 
 class _Budget:
-    """A token bucket; the caller holds the lock."""
+    """A token bucket, counted in seconds; the caller holds the lock."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
-        self._left = float(FETCH_BURST)
+        self._saved = FETCH_BURST * FETCH_EVERY
         self._counted_at = timer()
 
     def take(self) -> float:
-        """Take one and return 0, or return the seconds until there is one."""
+        """Pay for one fetch and return 0, or return the seconds until one can be paid for."""
         now = self._timer()
-        self._left = min(FETCH_BURST, self._left + (now - self._counted_at) / FETCH_EVERY)
+        self._saved = min(FETCH_BURST * FETCH_EVERY, self._saved + now - self._counted_at)
         self._counted_at = now
-        if self._left < 1:
-            return (1 - self._left) * FETCH_EVERY
-        self._left -= 1
+        if self._saved < FETCH_EVERY:
+            return FETCH_EVERY - self._saved
+        self._saved -= FETCH_EVERY
         return 0.0
 
 
@@ -81,7 +81,7 @@ class KeyCache:
     """
 
     def __init__(
-        self, version: str, fetch: Callable[[], KeySet], *, timer: Callable[[], float], patience: float
+        self, version: str, fetch: Callable[[], KeySet], *, timer: Callable[[], float], patience: float = FETCH_PATIENCE
     ) -> None:
         self._version = version
         self._fetch = fetch

@@ -46,12 +46,12 @@ def fetch_key_set(discovery_url: str, tenant_id: str) -> KeySet:
     """Read the discovery document and the keys it points to; raises KeyFetchError."""
     deadline = time.monotonic() + DOCUMENT_TIMEOUT
     with requests.Session() as session:
-        session.headers.update({"User-Agent": f"itsm-connector/{__version__}", "Accept-Encoding": "identity"})
+        session.headers["User-Agent"] = f"itsm-connector/{__version__}"
         session.auth = lambda request: request  # or requests would look for a password in ~/.netrc
         discovery = _document(session, discovery_url, deadline)
         issuer = _address(discovery, "issuer").replace("{tenantid}", tenant_id)
         published = _document(session, _address(discovery, "jwks_uri"), deadline)
-    return KeySet(issuer, _usable_keys(published, tenant_id))
+    return KeySet(issuer, usable_keys(published, tenant_id))
 
 
 def _document(session: requests.Session, url: str, deadline: float) -> dict[str, Any]:
@@ -84,12 +84,12 @@ def _body(answer: requests.Response, url: str, deadline: float) -> bytes:
 
 def _address(discovery: Mapping[str, Any], name: str) -> str:
     url = discovery.get(name)
-    if not isinstance(url, str) or not is_trustworthy(url):
+    if not isinstance(url, str) or not _is_trustworthy(url):
         raise KeyFetchError(f"the discovery document's {name} is not an https address: {shown(url)}")
     return url
 
 
-def is_trustworthy(url: str) -> bool:
+def _is_trustworthy(url: str) -> bool:
     """Whether what is read there comes from whom we asked: TLS, or this very machine."""
     try:
         parts = urlsplit(url)
@@ -108,7 +108,7 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def _usable_keys(published: Mapping[str, Any], tenant_id: str) -> dict[str, tuple[jwt.PyJWK, ...]]:
+def usable_keys(published: Mapping[str, Any], tenant_id: str) -> dict[str, tuple[jwt.PyJWK, ...]]:
     entries = published.get("keys")
     keys: dict[str, tuple[jwt.PyJWK, ...]] = {}
     for jwk in entries if isinstance(entries, list) else []:

@@ -74,7 +74,7 @@ class Refusal(Exception):
 def shown(value: object) -> str:
     """Return a hostile value for the log: one short line of ASCII."""
     text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= 160 else f"{text[:157]}..."
 
 
 def differs(expected: object, got: object) -> str:

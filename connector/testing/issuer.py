@@ -123,7 +123,7 @@ class TokenIssuer:
         self._open = threading.Event()
         self._open.set()
         self._server = _Server(("127.0.0.1", port), self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="issuer", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="issuer", daemon=True)
 
     def start(self) -> Self:
         """Serve in the background."""
