@@ -19,17 +19,17 @@ def read(document: Fields) -> Envelope:
     essentials = data.fields("essentials")
     if not essentials:
         raise NotAnAlert("no-essentials", "the common alert schema without data.essentials")
-    context = data.fields("alertContext")
+    rule_id = whole_id(essentials.get("alertRuleId"))
     condition, warnings = condition_of(essentials.line("monitorCondition"))
     return Envelope(
-        context=context,
+        context=data.fields("alertContext"),
         condition=condition,
         alert_id=whole_id(essentials.get("alertId")),
         origin_alert_id=whole_id(essentials.get("originAlertId")),
         service=essentials.line("monitoringService"),
         signal=essentials.line("signalType"),
-        rule=rule_name(essentials.get("alertRule")),
-        rule_id=whole_id(essentials.get("alertRuleId")),
+        rule=rule_name(essentials.get("alertRule")) or rule_name(rule_id.rpartition("/")[2]),
+        rule_id=rule_id,
         severity=severity_of(essentials.get("severity")),
         fired_text=essentials.line("firedDateTime", limit=64),
         resolved_text=essentials.line("resolvedDateTime", limit=64),

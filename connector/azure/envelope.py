@@ -76,7 +76,7 @@ def condition_of(word: str) -> tuple[Condition, tuple[str, ...]]:
     if known is not None:
         return known, ()
     # Losing an alert is worse than opening one too many.
-    return Condition.FIRED, (f"its state is {word!r}, which is neither Fired nor Resolved: taken as fired",)
+    return Condition.FIRED, (f'taken as fired: its state is "{word}", which is neither Fired nor Resolved',)
 
 
 def severity_of(value: object) -> Severity | None:

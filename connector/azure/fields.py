@@ -60,7 +60,7 @@ def lines(value: object, limit: int = NAME_LIMIT) -> tuple[str, ...]:
 def compact(value: object, limit: int = VALUE_LIMIT) -> str:
     """Return any value as text; an object or a list as JSON."""
     if isinstance(value, dict | list):
-        return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), limit)
+        return text(_json(value), limit)
     return text(value, limit)
 
 
@@ -133,8 +133,15 @@ def _cut(value: str, limit: int) -> str:
     return value if len(value) <= limit else value[: limit - len(CUT)] + CUT
 
 
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:  # as below
+        return ""
+
+
 def _number(value: float) -> str:
     try:
         return str(value).removesuffix(".0")
-    except ValueError:  # a whole number of thousands of digits, which `decode` hands over as text
+    except ValueError:  # Python does not print thousands of digits; `decode` hands them over as text
         return ""

@@ -51,7 +51,7 @@ def read(envelope: Envelope) -> Reading:
     return Reading(
         summary=_summary(envelope),
         # Without a rule two alerts on one resource may be about quite different things.
-        series=rule_on_resource(envelope, resources[:1]) if envelope.rule or envelope.rule_id else (),
+        series=rule_on_resource(envelope, resources[:1]) if envelope.rule else (),
         resources=resources,
         facts=tuple(Fact(name, value) for name, value in islice(_flat(envelope.context.raw), MANY)),
     )

@@ -27,9 +27,10 @@ def matches(envelope: Envelope) -> bool:
     condition = context.fields("condition")
     if _is_first_generation(context) or context.line("conditionType").lower() == "logquerycriteria":
         return True
-    if any(each.line("searchQuery") for each in condition.objects("allOf")):
-        return True
-    return envelope.service.lower() in _SERVICES and (bool(condition) or not context)
+    criteria = list(condition.objects("allOf"))
+    if criteria:
+        return any(each.line("searchQuery") for each in criteria)
+    return envelope.service.lower() in _SERVICES and ("condition" in context or not context)
 
 
 def read(envelope: Envelope) -> Reading:

@@ -30,8 +30,10 @@ def matches(envelope: Envelope) -> bool:
         return True
     if any(each.line("metricName") for each in condition.objects("allOf")):
         return True
-    by_name = envelope.service.lower() == "platform" or envelope.signal.lower() == "metric"
-    return by_name and (bool(condition) or (not context and envelope.service.lower() == "platform"))
+    is_platform = envelope.service.lower() == "platform"
+    if not context:
+        return is_platform
+    return "condition" in context and (is_platform or envelope.signal.lower() == "metric")
 
 
 def read(envelope: Envelope) -> Reading:

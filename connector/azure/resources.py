@@ -17,6 +17,8 @@ from connector.model import Pairs, Resource
 MOST = 20
 """Resources kept of one alert."""
 
+_LOOKED_AT = 1000
+
 RESOURCE_DIMENSIONS = ("_resourceid", "resourceid", "resource", "computer")
 """Dimensions that name a resource, the surest first."""
 
@@ -68,7 +70,7 @@ def _named_by(dimensions: Pairs) -> list[str]:
 
 def _parse(values: Iterable[str]) -> tuple[Resource, ...]:
     """A GUID alone (a subscription, a computer's key) is nobody's name in a CMDB."""
-    parsed = (parse_resource(value) for value in values if not is_guid(value))
+    parsed = (parse_resource(value) for value in islice(values, _LOOKED_AT) if not is_guid(value))
     return tuple(dict.fromkeys(each for each in parsed if each))
 
 

@@ -10,17 +10,19 @@ from collections.abc import Sequence
 
 from connector.azure.arm import is_arm_id, subscription_of
 from connector.azure.envelope import Envelope
-from connector.model import Pairs, Resource
+from connector.azure.resources import MOST
+from connector.model import Pairs, Resource, digest
 
 
 def rule_on_resource(envelope: Envelope, resources: Sequence[Resource], dimensions: Pairs = ()) -> Pairs:
     """Return the parts of "this rule on these resources, split by these dimensions"."""
-    rule = envelope.rule or envelope.rule_id.rpartition("/")[2]
-    if not rule and not resources:
+    if not envelope.rule and not resources:
         return ()
     keys = sorted(each.key for each in resources)
+    if len(keys) > MOST:
+        keys = [digest("resources", keys)]
     split = sorted((f"dimension {name}", _folded(value)) for name, value in dimensions)
-    return (("rule", rule.lower()), *(("resource", key) for key in keys), *_scope(envelope, resources), *split)
+    return (("rule", envelope.rule.lower()), *(("resource", key) for key in keys), *_scope(envelope, resources), *split)
 
 
 def _scope(envelope: Envelope, resources: Sequence[Resource]) -> Pairs:
