@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from connector.adapter import Settings
 from connector.model import Alert, Decision, Pairs, Severity, digest
 
 if TYPE_CHECKING:
+    from connector.adapter import Settings
     from connector.config import MatchConfig, RouteConfig
 
 _COMPARE: Mapping[str, Callable[[Severity, Severity], bool]] = {

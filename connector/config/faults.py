@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from connector.adapter import Secret
+
 Loc = tuple[int | str, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -170,18 +172,39 @@ def _is_named(model: type[BaseModel], label: str) -> bool:
 
 def secret_values(table: object, *, below_secret: bool = False) -> set[str]:
     """Return the literal texts that stand under keys like `password`: no message may hold them."""
+    if isinstance(table, str):
+        return {table} if below_secret and len(table) >= _REVEALING_LENGTH else set()
+    if below_secret and _reference(table):
+        return set()
+    inner = ((value, below_secret or _is_secret(key)) for key, value in _entries(table))
+    return set().union(*(secret_values(value, below_secret=secret) for value, secret in inner))
+
+
+def secret_references(table: object, path: Loc) -> Iterator[tuple[Loc, Secret]]:
+    """Yield the secrets that are named under keys like `password`, each with its path."""
+    for key, value in _entries(table):
+        reference = _reference(value) if _is_secret(key) else None
+        if reference is not None:
+            yield (*path, key), reference
+        else:
+            yield from secret_references(value, (*path, key))
+
+
+def _is_secret(key: int | str) -> bool:
+    return isinstance(key, str) and _SECRET_KEY.search(key) is not None
+
+
+def _reference(value: object) -> Secret | None:
+    if not (isinstance(value, Mapping) and len(value) == 1):
+        return None
+    ((kind, where),) = value.items()
+    return Secret(**{kind: where}) if kind in ("env", "file") and isinstance(where, str) and where else None
+
+
+def _entries(table: object) -> list[tuple[int | str, Any]]:
     if isinstance(table, Mapping):
-        pairs: list[tuple[Any, Any]] = list(table.items())
-        return set().union(
-            *(
-                secret_values(value, below_secret=bool(below_secret or _SECRET_KEY.search(str(key))))
-                for key, value in pairs
-                if not (below_secret and key in ("env", "file"))
-            )
-        )
-    if isinstance(table, list):
-        return set().union(*(secret_values(each, below_secret=below_secret) for each in table))
-    return {table} if below_secret and isinstance(table, str) and len(table) >= _REVEALING_LENGTH else set()
+        return list(table.items())
+    return list(enumerate(table)) if isinstance(table, list) else []
 
 
 def _without(secrets: set[str], message: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from connector.adapter import Adapter, Secret, SecretError, Settings
-from connector.config.faults import ConfigError, Fault, Loc, faults_of, nearest, path_text
+from connector.config.faults import ConfigError, Fault, Loc, faults_of, nearest, path_text, secret_references
 from connector.config.sections import GUID, Config, MatchConfig
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,7 +38,7 @@ def load(path: Path | str, registry: Adapters, *, read_secrets: bool = True) -> 
     config, more = _sections(table, destinations)
     faults = [*more, *faults, *_route_faults(table)]
     if read_secrets:
-        faults += _secret_faults(destinations)
+        faults += _secret_faults(table.get("destinations"), destinations)
     if faults or config is None:
         raise ConfigError(str(path), faults)
     config._warnings = tuple(_warnings(config))
@@ -121,13 +121,20 @@ def _unknown_destinations(at: int, named: object, known: list[str]) -> Iterator[
             yield Fault(path, f"there is no {path_text(('destinations', name))}; {nearest(name, known)}")
 
 
-def _secret_faults(destinations: Mapping[str, Settings]) -> Iterator[Fault]:
-    for name, settings in destinations.items():
-        for path, secret in _secrets(settings, ("destinations", name)):
-            try:
-                secret.reveal()
-            except SecretError as error:
-                yield Fault(path_text(path), _about_secret(secret, error))
+def _secret_faults(tables: object, destinations: Mapping[str, Settings]) -> Iterator[Fault]:
+    """The secrets that cannot be read, also those of a table with other faults: there by the look of it."""
+    for name, table in tables.items() if isinstance(tables, Mapping) else ():
+        path: Loc = ("destinations", name)
+        settings = destinations.get(name)
+        named = _secrets(settings, path) if settings is not None else secret_references(table, path)
+        yield from (Fault(path_text(at), words) for at, secret in named for words in _unreadable(secret))
+
+
+def _unreadable(secret: Secret) -> Iterator[str]:
+    try:
+        secret.reveal()
+    except SecretError as error:
+        yield _about_secret(secret, error)
 
 
 def _about_secret(secret: Secret, error: SecretError) -> str:
