@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2 import filters, nodes
-from jinja2.runtime import LoopContext, StrictUndefined, Undefined
+from jinja2 import filters, nodes, pass_context
+from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -31,6 +31,10 @@ OUTPUT_LIMIT = 16 * 1024
 
 LOOP_LIMIT = 200
 DEPTH_LIMIT = 40
+WORK_LIMIT = 2_000_000
+"""Rounds of a loop, levels of nesting, and characters handled by the filters of one rendering."""
+
+_WORK = "_work"
 
 _MARKER = "... [cut]"
 
@@ -54,7 +58,8 @@ class Template:
     def render(self, alert: Alert) -> str:
         """Return the text for this alert, at most `OUTPUT_LIMIT` long; raises TemplateError."""
         try:
-            return _bounded(self._compiled.generate(alert=variables(alert), title=report.title(alert)))
+            pieces = self._compiled.generate(alert=variables(alert), title=report.title(alert), **{_WORK: _Work()})
+            return _bounded(pieces)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
             raise TemplateError(_reason(error), _line_of(error)) from error
 
@@ -297,9 +302,24 @@ def _shown(value: Any) -> str:
     raise TypeError("this is a list or a dictionary; name one of its members or go through it")
 
 
+class _Work:
+    """What one rendering may still spend, in characters and entries that filters handle."""
+
+    def __init__(self) -> None:
+        self._left = WORK_LIMIT
+
+    def spend(self, value: Any) -> None:
+        self._left -= 10 + (len(value) if isinstance(value, str | tuple | Mapping) else 0)
+        if self._left < 0:
+            raise ValueError("the template works too long")
+
+
 def _within(function: Callable[..., Any]) -> Callable[..., Any]:
-    def limited(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
+    @pass_context
+    def limited(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        context[_WORK].spend(value)
+        result = function(value, *args, **kwargs)
+        context[_WORK].spend(result)
         return result[:OUTPUT_LIMIT] if isinstance(result, str) else result
 
     return limited
@@ -309,7 +329,7 @@ def _sandbox() -> _Sandbox:
     sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False, finalize=_shown)
     sandbox.globals.clear()
     sandbox.filters = {name: _within(each) for name, each in FILTERS.items()}
-    sandbox.filters |= {"_some": _some, "_concat": _within(_concat)}
+    sandbox.filters |= {"_some": _within(_some), "_concat": _within(_concat)}
     sandbox.tests = {name: each for name, each in sandbox.tests.items() if name in TESTS}
     return sandbox
 

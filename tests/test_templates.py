@@ -103,6 +103,7 @@ def test_what_is_not_known_is_empty() -> None:
         ("{{ {}.__class__ }}", 1, "`dict`"),
         ("{{ lipsum }}", 1, "there is no 'lipsum'"),
         ("{{ self }}", 1, "there is no 'self'"),
+        ("{{ _work }}", 1, "there is no '_work'"),
         ("{% for a in alert.facts %}{% for b in alert.facts %}{% endfor %}{% endfor %}", 1, "loop inside a loop"),
         ("{% for a in alert.facts recursive %}{% endfor %}", 1, "loop inside a loop"),
         ("{% for a in alert.facts %}{% endfor %}{{ a }}", 1, "there is no 'a'"),
@@ -181,6 +182,14 @@ def test_replace_cannot_grow_without_measure() -> None:
     long = replace(ALERT, description="a" * 4000)
     with pytest.raises(TemplateError, match="more than"):
         Template("{{ alert.description|replace('a', alert.description) }}").render(long)
+
+
+def test_work_is_bounded() -> None:
+    """A template that only computes, and writes nothing, is stopped all the same."""
+    busy = replace(ALERT, description="ab " * 5000, custom=tuple((f"k{n}", "v") for n in range(200)))
+    work = "{% if alert.description|split|sort|join|upper %}{% endif %}" * 130
+    with pytest.raises(TemplateError, match="works too long"):
+        Template("{% for k in alert.custom %}" + work + "{% endfor %}").render(busy)
 
 
 def test_loops_are_bounded() -> None:
