@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -470,6 +471,29 @@ def test_the_tenant_is_filled_into_an_issuer_that_is_a_template(issuer: TokenIss
     template = {"issuer": f"{issuer.authority}/{{tenantid}}/v2.0"}
     issuer.replies[DISCOVERY["2.0"]] = Reply.json(issuer.discovery("2.0") | template)
     assert code_of(guard, issuer.bearer()) == "let in"
+
+
+def test_an_issuer_on_loopback_is_not_asked_through_a_proxy(
+    issuer: TokenIssuer, guard: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy of the environment could not reach it."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert code_of(guard, issuer.bearer()) == "let in"
+
+
+def test_the_issuer_is_told_who_asks_but_no_password(
+    issuer: TokenIssuer, guard: Authenticator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The password that somebody keeps for that host in a netrc file is not for it."""
+    (tmp_path / "netrc").write_text("default login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert code_of(guard, issuer.bearer()) == "let in"
+    for path in (DISCOVERY["2.0"], KEYS["2.0"]):
+        assert issuer.headers[path]["User-Agent"].startswith("itsm-connector/")
+        assert "Authorization" not in issuer.headers[path]
 
 
 # --- keys that cannot be used

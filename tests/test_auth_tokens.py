@@ -34,7 +34,12 @@ def issuer() -> Iterator[TokenIssuer]:
 
 def authenticator(issuer: TokenIssuer, **changes: Any) -> Authenticator:
     leeway = timedelta(seconds=LEEWAY)
-    settings = {"tenant_id": TENANT, "audiences": AUDIENCES, "authority": issuer.authority, "leeway": leeway}
+    settings: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "audiences": AUDIENCES,
+        "authority": issuer.authority,
+        "leeway": leeway,
+    }
     return Authenticator(AuthConfig(**(settings | changes)), clock=lambda: NOW)
 
 

@@ -110,13 +110,15 @@ class Reply:
 class TokenIssuer:
     """One tenant's issuer. A context manager; serves from `start` (or `with`) to `close`.
 
-    `fetches` counts the requests by their path below the tenant. `replies` holds what is answered
-    instead of the real document, by the same path; `""` stands for every path.
+    `fetches` counts the requests by their path below the tenant, `headers` holds those of the
+    latest. `replies` holds what is answered instead of the real document, by the same path; `""`
+    stands for every path.
     """
 
     def __init__(self, tenant_id: str, *, port: int = 0, key: SigningKey | None = None) -> None:
         self.tenant_id = tenant_id
         self.fetches: Counter[str] = Counter()
+        self.headers: dict[str, Mapping[str, str]] = {}
         self.replies: dict[str, Reply] = {}
         self._keys = [key or signing_key(0)]
         self._rotations = 0
@@ -305,6 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, form: Mapping[str, Sequence[str]]) -> None:
         tenant, slash, below = self.path.removeprefix("/").partition("/")
         known = tenant == self.server.issuer.tenant_id
+        self.server.issuer.headers[slash + below] = dict(self.headers)
         reply = self.server.issuer.reply(slash + below, form) if known else Reply.json({"error": "no_such_tenant"}, 400)
         self.send_response(reply.status)
         for name, value in (reply.headers or {}).items():
