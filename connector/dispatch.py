@@ -178,8 +178,8 @@ class Dispatcher:
             self._store.free_others(self._worker, [(c.destination, c.episode) for c in self._in_flight.values()])
             self._in_doubt = False
         settled, claims = self._work(room)
-        for each in self._unsettled:
-            self._in_flight.pop(each.claim.delivery_id, None)
+        for done in self._unsettled:
+            self._in_flight.pop(done.claim.delivery_id, None)
         self._unsettled.clear()
         self._in_flight |= {claim.delivery_id: claim for claim in claims}
         self._more = bool(claims) and len(claims) == room
