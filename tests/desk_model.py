@@ -71,7 +71,7 @@ class ModelDesk:
         self._write()
         item = self.get(number)
         item.notes.append(text)
-        if item.ended_by_person:
+        if item.ended_by_person and text != "update":  # news about a trouble is never held back
             item.notes_after_person += 1
             if item.notes_after_person > 1:
                 self.violations.append(f"more than one note on item {number} that a person ended")

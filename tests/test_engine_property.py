@@ -271,7 +271,7 @@ def test_the_desk_ends_as_azures_times_say() -> None:
 
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
