@@ -428,3 +428,21 @@ def test_the_schema_is_known_in_any_case() -> None:
     sample = samples.load("metric-static-fired")
     sample["schemaId"] = "AZUREMONITORCOMMONALERTSCHEMA"
     assert read(sample).family == "metric"
+
+
+@pytest.mark.parametrize(
+    "member", ["claims", "Caller", "http_request", "user-name", "budgetCreator", "contactEmail", "requestbody"]
+)
+def test_members_that_hold_people_are_left_out_of_an_unknown_context(member: str) -> None:
+    """By name, at any depth, however it is spelt."""
+    alert = with_context("unknown-service-fired", {"deep": [{member: "Robin", "kept": "yes"}]})
+    assert [(fact.name, fact.value) for fact in alert.facts] == [("deep.1.kept", "yes")]
+
+
+def test_addresses_in_free_text_are_left_out() -> None:
+    """Of facts, of the summary, and of what an activity log event says."""
+    alert = with_context("unknown-service-fired", {"title": "Stopped by robin@shop.example today"})
+    assert alert.summary == alert.facts[0].value == "Stopped by [address left out] today"
+    sample = samples.load("noncommon-activity-log")
+    sample["data"]["context"]["activityLog"]["description"] = "robin@shop.example did it"
+    assert read(sample).description == "[address left out] did it"

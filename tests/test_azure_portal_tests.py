@@ -13,6 +13,8 @@ from connector.testing import samples
 
 PORTAL = "11111111-1111-1111-1111-111111111111"
 DOCUMENTATION = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"
+PORTAL_GROUP = f"/subscriptions/{PORTAL}/resourceGroups/test-RG/providers/"
+REAL_GROUP = "/subscriptions/6f1d2a40-93b7-4c1e-8a55-0c9e4d7f1b23/resourceGroups/test-RG/providers/"
 TESTS = [name for name in samples.names() if name.startswith("portal-test")]
 
 
@@ -29,14 +31,13 @@ def with_alert_id(name: str, alert_id: str) -> Alert:
 
 
 @pytest.mark.parametrize("name", TESTS)
-def test_two_tests_are_two_events_and_two_episodes_of_one_series(name: str) -> None:
+def test_two_tests_are_two_events_of_one_series(name: str) -> None:
     """Their ids are constant, yet a second press of the button must be seen again."""
     first, second = read(samples.load(name), "one"), read(samples.load(name), "two")
     assert first.test
     assert second.test
     assert first.id != second.id
     assert first.series.key == second.series.key
-    assert first.series.episode_key != second.series.episode_key
 
 
 def test_a_real_alert_does_not_depend_on_the_nonce() -> None:
@@ -89,16 +90,22 @@ def test_a_custom_property_cannot_make_a_test_of_a_real_alert() -> None:
     assert not read(sample).test
 
 
-def test_tests_without_the_common_schema_are_known_by_rule_and_subscription() -> None:
-    """They have no alert id."""
+@pytest.mark.parametrize(
+    ("rule", "target", "test"),
+    [
+        (PORTAL_GROUP + "microsoft.insights/metricAlerts/x", PORTAL_GROUP + "microsoft.web/sites/x", True),
+        (PORTAL_GROUP + "microsoft.insights/metricAlerts/x", REAL_GROUP + "microsoft.web/sites/x", False),
+        (REAL_GROUP + "microsoft.insights/metricAlerts/x", PORTAL_GROUP + "microsoft.web/sites/x", False),
+        (PORTAL_GROUP.replace("test-RG", "prod"), PORTAL_GROUP.replace("test-RG", "prod"), False),
+    ],
+    ids=["all constant", "a real target", "a real rule", "another group"],
+)
+def test_tests_without_the_common_schema_are_known_by_all_their_ids(rule: str, target: str, test: bool) -> None:
+    """They have no alert id: rule and target must both lie in the mock group of the mock subscription."""
     sample = samples.load("noncommon-metric-activated")
-    context = sample["data"]["context"]
-    assert not read(sample).test
-    context["id"] = (
-        f"/subscriptions/{PORTAL}/resourceGroups/test-RG/providers/microsoft.insights/metricAlerts/test-metricAlertRule"
-    )
-    assert read(sample).test
-    assert read(sample, "one").id != read(sample, "two").id
+    sample["data"]["context"].update(id=rule, resourceId=target, subscriptionId=PORTAL)
+    assert read(sample).test is test
+    assert (read(sample, "one").id != read(sample, "two").id) is test
 
 
 def test_an_activity_log_test_without_the_common_schema_is_known_by_event_and_subscription() -> None:
@@ -107,5 +114,5 @@ def test_an_activity_log_test_without_the_common_schema_is_known_by_event_and_su
     event = sample["data"]["context"]["activityLog"]
     event["eventDataId"] = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb"
     assert not read(sample).test
-    event["subscriptionId"] = PORTAL
+    event.update(subscriptionId=PORTAL, resourceId=f"/subscriptions/{PORTAL}")
     assert read(sample).test

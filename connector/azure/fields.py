@@ -25,6 +25,7 @@ MANY = 100
 
 CUT = "…"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _BLANKS = re.compile(r"\s+")
 
 
@@ -67,6 +68,11 @@ def compact(value: object, limit: int = VALUE_LIMIT) -> str:
 def unique(pairs: Iterable[tuple[str, str]]) -> Pairs:
     """Return the pairs without doubles, in order, and no more than `MANY`."""
     return tuple(islice(dict.fromkeys(pairs), MANY))
+
+
+def without_addresses(value: str) -> str:
+    """Return a text without the e-mail addresses in it."""
+    return _ADDRESS.sub("[address left out]", value) if "@" in value else value
 
 
 class Fields:

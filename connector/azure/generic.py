@@ -6,13 +6,12 @@ personal data or rows in bulk is left out, by name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 
 from connector.azure.envelope import Envelope
 from connector.azure.family import Reading
-from connector.azure.fields import MANY, NAME_LIMIT, VALUE_LIMIT, line, text
+from connector.azure.fields import MANY, NAME_LIMIT, VALUE_LIMIT, line, text, without_addresses
 from connector.azure.resources import Candidates
 from connector.azure.series import rule_on_resource
 from connector.model import Fact
@@ -21,16 +20,16 @@ NAME = "generic"
 
 LEFT_OUT = frozenset(
     {
-        "claims", "caller", "authorization", "httprequest", "budgetcreator", "clientipaddress", "callerip",
-        "ipaddress", "userprincipalname", "upn", "username", "user", "lastmodifiedusername", "accounts",
-        "searchresult", "searchresults", "tables", "rows", "event", "egressconfig",
+        "claims", "caller", "authorization", "httprequest", "clientipaddress", "callerip", "ipaddress",
+        "identity", "initiatedby", "createdby", "modifiedby", "actor", "principalname", "userprincipalname",
+        "upn", "username", "user", "lastmodifiedusername", "budgetcreator", "accounts",
+        "requestbody", "responsebody", "searchresult", "searchresults", "tables", "rows", "event", "egressconfig",
     }
 )  # fmt: skip
 """Members left out, in lower case: who did it, from where, and rows in bulk."""
 
 _LEFT_OUT_PARTS = ("email", "mailto", "accountsused")
 _DEEPEST = 8
-_E_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _HEADLINES = (
     ("detectionsummary",),
     ("properties", "title"),
@@ -86,8 +85,3 @@ def _flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]
 def _is_left_out(name: str) -> bool:
     plain = name.lower().replace("_", "").replace("-", "").replace(" ", "")
     return plain in LEFT_OUT or any(each in plain for each in _LEFT_OUT_PARTS)
-
-
-def without_addresses(value: str) -> str:
-    """Return a text without the e-mail addresses in it."""
-    return _E_MAIL.sub("[address left out]", value) if "@" in value else value

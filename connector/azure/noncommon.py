@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connector.azure.envelope import Envelope, condition_of, ids_of, rule_name, severity_of, whole_id
-from connector.azure.fields import Fields, unique
+from connector.azure.fields import Fields, unique, without_addresses
 from connector.model import Condition
 
 SWITCH = (
@@ -126,7 +126,7 @@ def _read_activity_log(document: Fields) -> Envelope:
         context=event,
         condition=condition,
         fired_text=event.line("eventTimestamp", limit=64),
-        description=event.text("description"),
+        description=without_addresses(event.text("description")),
         targets=ids_of(event.get("resourceId")),
         scopes=_subscriptions(event),
         custom=unique(data.fields("properties").members()),

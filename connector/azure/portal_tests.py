@@ -12,9 +12,7 @@ from connector.azure.envelope import Envelope
 _PORTAL = "11111111-1111-1111-1111-111111111111"
 _DOCUMENTATION = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"
 _SERVICE_HEALTH_TAIL = "1234abcd5678efgh" * 4
-_RULE_OF_METRIC_TEST = (
-    f"/subscriptions/{_PORTAL}/resourcegroups/test-rg/providers/microsoft.insights/metricalerts/test-metricalertrule"
-)
+_GROUP_OF_TESTS = f"/subscriptions/{_PORTAL}/resourcegroups/test-rg/"
 
 TAILS: dict[str, frozenset[str]] = {
     _PORTAL: frozenset({"12345678-1234-1234-1234-1234567890ab", "test_alert", _SERVICE_HEALTH_TAIL}),
@@ -36,10 +34,12 @@ def _has_constant_ids(envelope: Envelope) -> bool:
 
 
 def _has_constant_ids_of_old_schema(envelope: Envelope) -> bool:
-    """Tests sent without the common schema have no alert id: rule or event, and subscription."""
-    if envelope.alert_id or _PORTAL not in envelope.subscriptions:
+    """Tests sent without the common schema have no alert id; all their other ids are constant."""
+    if envelope.alert_id or envelope.subscriptions != {_PORTAL}:
         return False
-    return envelope.rule_id.lower() == _RULE_OF_METRIC_TEST or _EVENT_OF_TEST in envelope.event_ids
+    ids = [each.lower() for each in (envelope.rule_id, *envelope.targets) if each]
+    in_group = bool(ids) and all(each.startswith(_GROUP_OF_TESTS) for each in ids)
+    return in_group or _EVENT_OF_TEST in envelope.event_ids
 
 
 def _is_synthetic(envelope: Envelope) -> bool:

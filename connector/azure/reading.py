@@ -52,7 +52,7 @@ def _recognise(document: object) -> Envelope:
     told = Fields(document)
     envelope = common.read(told) if common.matches(told) else noncommon.recognise(told)
     if envelope is None:
-        raise NotAnAlert("unknown-schema", f"no schema of an alert; {noncommon.SWITCH}")
+        raise NotAnAlert("unknown-schema", f"not recognisable as an alert; if it is one, {noncommon.SWITCH}")
     return envelope
 
 
@@ -103,10 +103,9 @@ def _event_key(alert: Alert, arrival: _Arrival) -> str:
 
 
 def _series(alert: Alert, reading: Reading, arrival: _Arrival) -> Series:
-    """A series of its own where nothing says what repeats; an episode of its own for each test."""
+    """A series of its own where nothing says what repeats."""
     alone = ("alert", alert.azure_key) if alert.azure_key else ("body", arrival.body_digest)
-    trouble = (("test", alert.id),) if alert.test else reading.trouble
-    return Series(alert.family, reading.series or (alone,), trouble)
+    return Series(alert.family, reading.series or (alone,), reading.trouble)
 
 
 def _merged(first: Pairs, second: Pairs) -> Pairs:
