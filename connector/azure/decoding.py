@@ -20,7 +20,7 @@ _LONGEST_NUMBER = 40
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as what is wrong with the body
+class Unreadable(Exception):
     """The body is not a JSON document; `code` says why in one word, `detail` in a sentence."""
 
     def __init__(self, code: str, detail: str) -> None:

@@ -21,7 +21,7 @@ _CONDITIONS = {
 _SEVERITIES = {str(rank): severity for rank, severity in enumerate(Severity)}
 
 
-class NotAnAlert(Exception):  # noqa: N818 - reads as what is wrong with the body
+class NotAnAlert(Exception):
     """A JSON document that is no alert; `code` says why in one word, `detail` in a sentence."""
 
     def __init__(self, code: str, detail: str) -> None:
