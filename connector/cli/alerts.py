@@ -1,0 +1,136 @@
+"""`alerts list|show|replay`: what Azure said, and what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from connector import views
+from connector.app import routes_of
+from connector.cli.options import (
+    loaded,
+    store_beside,
+    the_alert,
+    with_comment,
+    with_config,
+    with_dry_run,
+    with_limit,
+    with_output,
+)
+from connector.cli.output import say, show, show_json, show_table
+from connector.intake import Intake, consider_alert
+from connector.metrics import Metrics
+from connector.model import Decision
+from connector.report import utc
+from connector.store import StoredAlert, StoredDelivery
+
+
+@click.group()
+def alerts() -> None:
+    """What Azure said, and what became of it."""
+
+
+@alerts.command("list")
+@with_config
+@with_limit
+@with_output
+def list_alerts(config_path: Path, limit: int, everything: bool, output: str) -> None:
+    """List alerts, newest first."""
+    with store_beside(loaded(config_path)) as store:
+        found = store.list_alerts(None if everything else limit)
+    if output == "json":
+        show_json([views.of_stored_alert(each) for each in found])
+        return
+    headings = ("ID", "RECEIVED", "CONDITION", "SEVERITY", "RULE", "RESOURCE", "DELIVERIES")
+    show_table(headings, [_row(each) for each in found])
+    if not found:
+        say("no alerts yet")
+    elif len(found) == limit and not everything:
+        say(f"the newest {limit}; --all lists every one")
+
+
+def _row(stored: StoredAlert) -> tuple[object, ...]:
+    alert = stored.alert
+    condition = f"{alert.condition} (test)" if alert.test else alert.condition
+    where = alert.resources[0].name if alert.resources else None
+    return alert.id[:12], alert.received_at, condition, alert.severity, alert.rule, where, _became(stored)
+
+
+def _became(stored: StoredAlert) -> str:
+    return ", ".join(f"{each.destination}: {_said(each)}" for each in stored.deliveries) or "unrouted"
+
+
+def _said(delivery: StoredDelivery) -> str:
+    item = delivery.receipt.item if delivery.receipt else None
+    return f"{delivery.state} {item.number}" if item else delivery.state
+
+
+@alerts.command("show")
+@click.argument("id_", metavar="ID")
+@with_config
+@with_output
+def show_alert(id_: str, config_path: Path, output: str) -> None:
+    """Show one alert and its deliveries; ID may be cut to 6 digits, or be a delivery's."""
+    with store_beside(loaded(config_path)) as store:
+        stored = the_alert(store, id_)
+    if output == "json":
+        show_json(views.of_stored_alert(stored))
+        return
+    for name, value in views.of_alert(stored.alert).items():
+        if value not in (None, "", []):
+            show(f"{name.replace('_', ' ') + ':':16} {_shown(value)}")
+    for delivery in stored.deliveries:
+        _show_delivery(delivery)
+    if not stored.deliveries:
+        show("no route wanted it")
+
+
+def _shown(value: object) -> str:
+    return "\n                 ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _show_delivery(delivery: StoredDelivery) -> None:
+    show()
+    show(f"to {delivery.destination}: {delivery.state} after {delivery.attempts} attempts   (delivery {delivery.id})")
+    if delivery.next_attempt_at:
+        show(f"  next attempt      {utc(delivery.next_attempt_at)}")
+    if delivery.last_error:
+        show(f"  last error        {delivery.last_error['reason']}: {delivery.last_error['message']}")
+    if delivery.receipt:
+        show(f"  actions           {', '.join(delivery.receipt.actions)}")
+    if delivery.receipt and delivery.receipt.item:
+        item = delivery.receipt.item
+        show(f"  work item         {item.number} ({item.state})  {item.url}")
+    for each in delivery.receipt.configuration_items if delivery.receipt else ():
+        show(f"  configuration item {each.name} (by {each.matched_by})")
+
+
+@alerts.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@with_config
+@with_comment
+@with_dry_run
+def replay(ids: tuple[str, ...], config_path: Path, comment: str, dry_run: bool) -> None:
+    """Route alerts again by the routes of today: an unrouted one, say.
+
+    A destination that has heard of an alert is not told again; see `deliveries replay`.
+    """
+    config = loaded(config_path)
+    routes = routes_of(config)
+    with store_beside(config) as store:
+        chosen = {found.alert.id: found for found in (the_alert(store, each) for each in ids)}
+        intake = Intake(routes, store, Metrics(store.backlog))
+        decision = Decision("replayed", "routed again", comment or "routed again by an operator")
+        for stored in chosen.values():
+            if dry_run:
+                names = [each.destination for each in consider_alert(stored.alert, routes).routing.destinations]
+            else:
+                names = [name for _, name in intake.again(stored.alert, decision).deliveries]
+            _show_routing(stored, names)
+
+
+def _show_routing(stored: StoredAlert, destinations: list[str]) -> None:
+    known = {each.destination for each in stored.deliveries}
+    new = [name for name in destinations if name not in known]
+    show(f"{stored.alert.id}  {', '.join(new) or 'no further destination'}")
