@@ -6,7 +6,6 @@ call of `fires`, `resolves` or `updates` makes the next notice of it, `delivered
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +27,7 @@ from connector.model import (
 )
 
 SUBSCRIPTION = "0f4d6c1e-58a2-4b0f-9d17-6c2b1f0a7e35"
+AZURE_ALERT = "7d0f2c4b-3a61-4c8e-b1d5-90e7f6a2c813"
 BEGIN = datetime(2026, 2, 3, 9, 0, tzinfo=UTC)
 """When hand-made troubles begin, by Azure's clock and by the store's."""
 
@@ -38,22 +38,20 @@ def virtual_machine(name: str = "web-01") -> Resource:
     return Resource(id_, name, SUBSCRIPTION, "prod-web", "microsoft.compute/virtualmachines")
 
 
-def an_alert(condition: Condition = Condition.FIRED, *, after: timedelta = timedelta(0), **changes: Any) -> Alert:
-    """Return an alert that happened `after` the begin; `changes` replace any of its fields."""
-    at = BEGIN + after
-    azure_id = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.AlertsManagement/alerts/{digest('azure', str(at))[:12]}"
+def an_alert(condition: Condition = Condition.FIRED, at: datetime = BEGIN, **changes: Any) -> Alert:
+    """Return an alert that happened at a moment; `changes` replace any of its fields."""
     alert = Alert(
         id=digest("hand-made", condition, at.isoformat())[:32],
         received_at=at,
         family="metric",
         condition=condition,
         series=Series("metric", (("rule", "cpu-high"), ("resource", "web-01"))),
-        azure_alert_id=azure_id,
+        azure_alert_id=f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.AlertsManagement/alerts/{AZURE_ALERT}",
         service="Platform",
         signal="Metric",
         rule="CPU above 80 percent",
         severity=Severity.SEV2,
-        fired_at=at if condition is not Condition.RESOLVED else BEGIN,
+        fired_at=at,
         resolved_at=at if condition is Condition.RESOLVED else None,
         time_text=at.isoformat(),
         summary="Percentage CPU is 91, above 80",
@@ -71,23 +69,28 @@ def an_alert(condition: Condition = Condition.FIRED, *, after: timedelta = timed
 class Trouble:
     """An episode at one destination, moved on by hand.
 
-    `clock` is how long after the begin it is now, for Azure and for the store; a test sets it.
+    `clock` is how long after `begin` it is now, for Azure and for the store; a test sets it.
     """
 
     destination: str = "desk"
     namespace: str = "desk"
-    key: str = field(default_factory=lambda: digest("hand-made trouble"))
+    key: str = digest("hand-made trouble")
+    begin: datetime = BEGIN
     clock: timedelta = timedelta(0)
     episode: Episode = field(init=False)
 
     def __post_init__(self) -> None:
         self.episode = Episode(self.key)
 
+    @property
+    def now(self) -> datetime:
+        """What `clock` means by the calendar."""
+        return self.begin + self.clock
+
     def notice(self, *alerts: Alert, ended: bool = False, uncertain: bool = False) -> Notice:
         """Return the notice of these alerts as things stand."""
-        at = BEGIN + self.clock
-        since = at - timedelta(seconds=30) if uncertain else None
-        return Notice(self.destination, self.namespace, self.episode, alerts, at, ended, since)
+        since = self.now - timedelta(seconds=30) if uncertain else None
+        return Notice(self.destination, self.namespace, self.episode, alerts, self.now, ended, since)
 
     def fires(self, *, uncertain: bool = False, **changes: Any) -> Notice:
         """Return the notice of an alert that fires now."""
@@ -106,15 +109,12 @@ class Trouble:
         return self.notice(self.alert(Condition.FIRED, test=True, **changes), ended=True)
 
     def alert(self, condition: Condition, **changes: Any) -> Alert:
-        """Return an alert of now."""
-        return an_alert(condition, after=self.clock, **changes)
+        """Return an alert of now; a resolved is that of an alert which fired at the begin."""
+        fired = {"fired_at": self.begin} if condition is Condition.RESOLVED else {}
+        return an_alert(condition, self.now, **(fired | changes))
 
     def tell(self, adapter: Adapter[Any], notice: Notice) -> Receipt:
         """Deliver the notice and move the episode on as the worker would; raises DeliveryError."""
         receipt = adapter.deliver(notice)
         self.episode = episode_after(notice, receipt)
         return receipt
-
-    def tell_all(self, adapter: Adapter[Any], notices: Sequence[Notice]) -> list[Receipt]:
-        """Deliver several notices that were all made of the episode as it stood at their making."""
-        return [self.tell(adapter, replace(notice, episode=self.episode)) for notice in notices]
