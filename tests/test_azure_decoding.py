@@ -16,6 +16,7 @@ GOOD = {
     "a byte order mark": (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
     "blanks around": (b' \r\n{"a": 1}\t\n', {"a": 1}),
     "as deep as allowed": (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, None),
+    "many side by side": (b"[" + b"{}," * 200 + b"[]]", [*[{}] * 200, []]),
     "brackets in a string": (
         json.dumps({"a": "[" * 500 + '"' + "{" * 500}).encode(),
         {"a": "[" * 500 + '"' + "{" * 500},

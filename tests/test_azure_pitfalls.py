@@ -446,3 +446,20 @@ def test_addresses_in_free_text_are_left_out() -> None:
     sample = samples.load("noncommon-activity-log")
     sample["data"]["context"]["activityLog"]["description"] = "robin@shop.example did it"
     assert read(sample).description == "[address left out] did it"
+    crowd = with_context("unknown-service-fired", {"who": "a@b.cd " * 1000})
+    assert len(crowd.facts[0].value) == 4096
+
+
+def test_a_null_does_not_hide_a_member_spelt_otherwise() -> None:
+    """Some contexts hold `ResourceType: null` beside the real one, in another case."""
+    assert changed("metric-static-fired", ALERTRULE=None).rule == "High CPU on web servers"
+    assert changed("metric-static-fired", alertRule=None, alertrule="Spelt so").rule == "Spelt so"
+
+
+def test_the_dimensions_of_many_criteria_are_bounded() -> None:
+    """A hundred are kept of all criteria together."""
+    sample = samples.load("metric-static-fired")
+    criteria = sample["data"]["alertContext"]["condition"]["allOf"]
+    criteria[0]["dimensions"] = [{"name": f"a{number}", "value": "x"} for number in range(70)]
+    criteria.append({**criteria[0], "dimensions": [{"name": f"b{number}", "value": "x"} for number in range(70)]})
+    assert len(read(sample).dimensions) == 100

@@ -70,6 +70,7 @@ def test_spellings_of_one_id_are_one_resource() -> None:
         ("/subscriptions/s/resourceGroups/g", True),
         ("/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w", True),
         ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/components/c", True),
+        ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Monitor/accounts/a", True),
         ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/webtests/c", False),
         ("web-01", False),
     ],

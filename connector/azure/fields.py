@@ -70,9 +70,9 @@ def unique(pairs: Iterable[tuple[str, str]]) -> Pairs:
     return tuple(islice(dict.fromkeys(pairs), MANY))
 
 
-def without_addresses(value: str) -> str:
-    """Return a text without the e-mail addresses in it."""
-    return _ADDRESS.sub("[address left out]", value) if "@" in value else value
+def without_addresses(value: str, limit: int = VALUE_LIMIT) -> str:
+    """Return a text without the e-mail addresses in it, and no longer for that."""
+    return _cut(_ADDRESS.sub("[address left out]", value), limit) if "@" in value else value
 
 
 class Fields:

@@ -27,9 +27,8 @@ def parse_time(value: str) -> datetime | None:
 
 
 def _from_iso(match: re.Match[str]) -> datetime:
-    micros = (match[3] or "").ljust(6, "0")[:6]
     zone = (match[4] or "Z").upper()
-    return datetime.fromisoformat(f"{match[1]}T{match[2]}.{micros}{zone}").astimezone(UTC)
+    return datetime.fromisoformat(f"{match[1]}T{match[2]}.{match[3] or '0'}{zone}").astimezone(UTC)
 
 
 def _from_us(value: str) -> datetime:
