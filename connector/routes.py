@@ -176,7 +176,7 @@ def episode_key(alert: Alert, group_by: Iterable[str]) -> str:
     """
     if alert.test:
         return digest("test", alert.id)
-    fields = sorted(set(group_by))
+    fields = sorted({field.lower() for field in group_by})
     values = [(field, _group_values(alert, field)) for field in fields]
     if not any(found for _, found in values):
         return alert.series.episode_key
