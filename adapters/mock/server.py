@@ -64,11 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_one(self.server.desk.get(self._item_id()))
 
     def do_POST(self) -> None:
-        self._answer(201, self.server.desk.add(self._body()))
+        body = self._body()
+        if body is not None:
+            self._answer(201, self.server.desk.add(body))
 
     def do_PATCH(self) -> None:
         body = self._body()
-        self._answer_one(self.server.desk.change(self._item_id(), body["changes"], body["note"]))
+        if body is not None:
+            changed = self.server.desk.change(self._item_id(), body.get("changes") or {}, body.get("note"))
+            self._answer_one(changed)
 
     def do_DELETE(self) -> None:
         self.server.desk.remove(self._item_id())
@@ -77,9 +81,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _item_id(self) -> str:
         return unquote(urlsplit(self.path).path.removeprefix("/work_items/"))
 
-    def _body(self) -> dict[str, Any]:
-        length = min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY)
-        body: dict[str, Any] = json.loads(self.rfile.read(length))
+    def _body(self) -> dict[str, Any] | None:
+        """The JSON object of a request; answers 400 itself where there is none."""
+        length = self.headers.get("Content-Length", "")
+        sent = self.rfile.read(min(int(length), LARGEST_BODY)) if length.isdecimal() else b""
+        try:
+            body = json.loads(sent)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            self._answer(400, {"error": "a work item is a JSON object"})
+            return None
         return body
 
     def _answer_one(self, record: dict[str, Any] | None) -> None:
