@@ -1,13 +1,14 @@
 """Reading the configuration: every key, every fault at once, no secret in a message (connector.config)."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from connector.adapter import Adapter, Secret, Settings
 from connector.config import Config, ConfigError, load, parse_address
@@ -59,6 +60,7 @@ class PagerSettings(Settings):
     speed: int = 1
     auth: Annotated[ByPassword | ByToken, Field(discriminator="type")] | None = None
     lines: tuple[ByToken, ...] = ()
+    mode: Literal["off"] | StrictInt = "off"
 
 
 class Pager(Adapter[PagerSettings]):
@@ -303,6 +305,7 @@ AUTH_TABLES = [
     ("auth = { user = 'x' }", "auth", 'needs a "type"'),
     ("lines = [{ type = 'token', tokn = 'x' }]", "lines[0].tokn", 'did you mean "token"?'),
     ("speed = 'fast'", "speed", "integer"),
+    ("mode = 'slow'", "mode", "must be 'off'; or must be a whole number"),
 ]
 
 
@@ -463,6 +466,15 @@ def test_every_key_is_in_the_example_and_on_the_page(key: str) -> None:
     assert any(line.startswith(written) for line in example)
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     assert f"\n| `{key}` |" in page or f"\n## `[{key}]`" in page or f"`[[{key}]]`" in page or f"## `[{key}." in page
+
+
+def test_every_key_of_the_mock_desk_is_on_the_page() -> None:
+    """The page describes the adapter that comes with the product, key by key, and the example names each."""
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    example = (ROOT / "conf/connector.example.toml").read_text(encoding="utf-8")
+    keys = keys_of([Registry().adapter_class("mock").settings_type])
+    assert [key for key in keys if f"\n| `{key}` |" not in page] == []
+    assert [key for key in keys if not re.search(rf"\b{key}\b", example)] == []
 
 
 def test_the_defaults_of_the_example_are_the_defaults() -> None:

@@ -78,8 +78,15 @@ def _quoted(key: str) -> str:
 
 
 def faults_of(error: ValidationError, table: object, model: type[BaseModel], prefix: Loc = ()) -> list[Fault]:
-    """Return the faults that pydantic found in `table`, which is to become a `model`."""
-    return [_fault(each, table, model, prefix) for each in error.errors(include_url=False, include_input=False)]
+    """Return the faults that pydantic found in `table`, which is to become a `model`.
+
+    Where a key may be one of several things, pydantic says for each why it is not that one: one fault.
+    """
+    messages: dict[str, list[str]] = {}
+    for details in error.errors(include_url=False, include_input=False):
+        fault = _fault(details, table, model, prefix)
+        messages.setdefault(fault.path, []).append(fault.message)
+    return [Fault(path, "; or ".join(dict.fromkeys(each))) for path, each in messages.items()]
 
 
 def _fault(error: ErrorDetails, table: object, model: type[BaseModel], prefix: Loc) -> Fault:
