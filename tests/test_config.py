@@ -300,6 +300,7 @@ def test_what_can_be_grouped_by(write: Any, field: str, named: str) -> None:
 
 AUTH_TABLES = [
     ("auth = { type = 'basic', usr = 'x', password = { env = 'X' } }", "auth.usr", 'did you mean "user"?'),
+    ("auth = { type = 'token', usr = 'x', token = { env = 'X' } }", "auth.usr", "there are: type, token"),
     ("auth = { type = 'basic', user = 'x' }", "auth.password", "required"),
     ("auth = { type = 'basc', user = 'x' }", "auth", "'basic', 'token'"),
     ("auth = { user = 'x' }", "auth", 'needs a "type"'),
