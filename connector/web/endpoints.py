@@ -7,7 +7,6 @@ Azure sends again after 408, 429, 503 and 504 only, so that a fault of ours is a
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 import uuid
@@ -111,14 +110,10 @@ def _take_in(web: Web, intake: Intake) -> tuple[flask.Response, str, dict[str, s
 def _receive(web: Web, intake: Intake) -> Accepted:
     request, request_id = flask.request, _request_id()
     authorization = request.headers.get("Authorization")
-    # the header, not Flask's own limit: the server keeps only the beginning of a body that is too large
-    size = request.content_length
-    if size is not None and size > web.max_body:
+    size = request.content_length or 0
+    if size > web.max_body:  # the server has kept only the beginning of it
         raise intake.too_large(request.stream.read(HEAD_BYTES), authorization, request_id=request_id, size=size)
-    body = request.stream.read(web.max_body + 1)
-    if len(body) > web.max_body:
-        raise intake.too_large(body[:HEAD_BYTES], authorization, request_id=request_id, size=None)
-    return intake.receive(body, authorization, request_id=request_id)
+    return intake.receive(request.stream.read(), authorization, request_id=request_id)
 
 
 def _told(accepted: Accepted) -> dict[str, Any]:
@@ -164,10 +159,9 @@ class _LastNet:
 
 
 def _bare(problem: Problem, request_id: str, start_response: Any) -> list[bytes]:
-    """Answer without Flask; `exc_info` replaces an answer that was begun."""
     body = problem.body(request_id)
     headers = [*problem.header_lines(), ("Content-Length", str(len(body)))]
-    start_response(problem.status_line, headers, sys.exc_info())
+    start_response(problem.status_line, headers)
     return [body]
 
 

@@ -90,7 +90,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         return len(line) > CHUNK_LINE_AT_MOST or len(trailer) > TRAILER_AT_MOST
 
     def _end(self, error: Any, data: bytes) -> int:
-        self.error, self.completed, self.expect_continue = error, True, False
+        self.error, self.completed = error, True
         return len(data)
 
     def _complete(self) -> None:
