@@ -122,14 +122,16 @@ def _message(error: ErrorDetails) -> str:
 def _place(loc: Loc, table: object, model: type[BaseModel], *, key_expected: bool) -> tuple[Loc, list[str]]:
     """Return the path of a fault as written, and the keys that may stand beside its last one.
 
-    Pydantic mixes names of union members into its locations; they are no keys and are left out.
+    Pydantic mixes names of union members into its locations, right behind the key that may be any of
+    them; they are left out, also where one (`token`) is spelt like a key inside it.
     """
     path: list[int | str] = []
     models, siblings = [model], keys_of([model])
     for at, step in enumerate(loc):
-        last = at == len(loc) - 1
-        if not (isinstance(step, int) or _has(table, step) or step in keys_of(models) or (last and key_expected)):
-            models = [each for each in models if _is_named(each, step)] or models
+        expected = key_expected and at == len(loc) - 1
+        variant = [each for each in models if len(models) > 1 and _is_named(each, step)]
+        if variant or not (expected or _is_key(step, table, models)):
+            models = variant or models
             continue
         path.append(step)
         if isinstance(step, str):
@@ -139,8 +141,8 @@ def _place(loc: Loc, table: object, model: type[BaseModel], *, key_expected: boo
     return tuple(path), siblings
 
 
-def _has(table: object, key: str) -> bool:
-    return isinstance(table, Mapping) and key in table
+def _is_key(step: int | str, table: object, models: Sequence[type[BaseModel]]) -> bool:
+    return isinstance(step, int) or (isinstance(table, Mapping) and step in table) or step in keys_of(models)
 
 
 def _below(table: object, step: int | str) -> object:
@@ -171,7 +173,7 @@ def models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from models_in(inner)
 
 
-def _is_named(model: type[BaseModel], label: str) -> bool:
+def _is_named(model: type[BaseModel], label: int | str) -> bool:
     """Whether pydantic means this member of a union: by its class or by its `type`."""
     literals = (field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal)
     return model.__name__ == label or any(label in get_args(each) for each in literals)
