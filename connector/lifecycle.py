@@ -225,7 +225,7 @@ class WorkItemAdapter(Adapter[W]):
             return None
         current = self.read(notice.item) or self.find(notice.item.correlation)
         if current is None:
-            progress.decided("read", "vanished", f"{notice.item.number} is not there any more")
+            progress.decided("found", "vanished", f"{notice.item.number} is not there any more")
         return current
 
     def _adopted(self, notice: Notice, progress: _Progress) -> WorkItem | None:

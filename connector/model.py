@@ -329,8 +329,8 @@ Findings = tuple[Finding, ...]
 class Decision:
     """One step of the way of an alert and its reason: what `explain` shows.
 
-    `step` is one word from the table in docs/decisions-of-an-alert; `outcome` what was chosen;
-    `why` a sentence for a person. No secret and no personal data belongs in any of them.
+    `step` is one word (docs/explain.md lists them); `outcome` what was chosen; `why` a sentence
+    for a person. No secret and no personal data belongs in any of them.
     """
 
     step: str

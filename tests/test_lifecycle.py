@@ -365,7 +365,7 @@ def test_the_item_for_a_vanished_one_says_so() -> None:
     [new] = desk.adapter.desk.search()
     assert new["previous"] is None
     assert "is not there any more" in new["notes"][0]["text"]
-    assert ("read", "vanished") in [(each.step, each.outcome) for each in receipt.decisions]
+    assert ("found", "vanished") in [(each.step, each.outcome) for each in receipt.decisions]
     assert desk.episode.occurrence == 2
 
 
