@@ -475,6 +475,38 @@ def test_a_damaged_store_is_a_finding(site: Site, tmp_path: Path) -> None:
     assert "damaged" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("reason", "code", "words"),
+    [
+        (None, 1, "no `serve` or `worker` seems to run"),
+        (Reason.UNREACHABLE, 5, "unreachable"),
+        (Reason.UNAUTHORIZED, 4, ""),
+    ],
+)
+def test_send_test_says_why_nothing_was_delivered(
+    site: Site, store: Store, reason: Reason | None, code: int, words: str
+) -> None:
+    """Nobody works, the destination is down, it refuses us: three different ends."""
+    if reason is not None:
+        accept(store, make_alert())
+        for _ in range(5):
+            fail(store, reason)
+    ran = site.run("send-test", "--destination", "desk", "--wait", "0")
+    assert ran.code == code
+    assert words in ran.err
+    [sent] = [each for each in store.list_alerts(None) if each.alert.rule and each.alert.rule.startswith("TEST: ")]
+    assert "send-test" in site.run("explain", sent.alert.id).out
+
+
+def test_send_test_to_no_route_is_a_negative_finding(site: Site, store: Store) -> None:
+    """It is stored, and the way on is named."""
+    site.write_config(CONFIG.replace('family = "metric"', 'family = "other"'))
+    ran = site.run("send-test", "--sample", "metric-dynamic-fired")
+    assert ran.code == 1
+    assert "--destination" in ran.err
+    assert len(store.list_alerts(None)) == 1
+
+
 def test_check_tells_what_was_understood(site: Site) -> None:
     """Destinations, routes in their order, and the distribution of each adapter."""
     ran = site.run("check")

@@ -23,7 +23,6 @@ from connector.routes import Routes
 from connector.store import Store, StoredDelivery
 from connector.testing import samples
 
-WAIT_SECONDS = 20.0
 DEFAULT_SAMPLE = "metric-static-fired"
 
 SENT = Decision("authenticated", "let in", "send-test, by an operator on this machine")
@@ -34,7 +33,8 @@ SENT = Decision("authenticated", "let in", "send-test, by an operator on this ma
 @click.option("--destination", metavar="NAME", help="Only there, whatever the routes say.")
 @click.option("--sample", "name", default=DEFAULT_SAMPLE, metavar="NAME", show_default=True, help="Which alert.")
 @click.option("--resolve", is_flag=True, help="Send its resolved afterwards.")
-def send_test(config_path: Path, destination: str | None, name: str, resolve: bool) -> int:
+@click.option("--wait", type=click.FloatRange(min=0), default=20.0, show_default=True, help="Seconds for the worker.")
+def send_test(*, config_path: Path, destination: str | None, name: str, resolve: bool, wait: float) -> int:
     """Send a test alert and say what became of it.
 
     It is stored like one of Azure's, without a token, and delivered by the `serve` or `worker` that
@@ -44,10 +44,10 @@ def send_test(config_path: Path, destination: str | None, name: str, resolve: bo
     event = _Event.of(name)
     with store_beside(config) as store:
         intake = Intake(_routes(config, destination), store, Metrics(store.backlog))
-        code = _send(intake, store, event.fired())
+        code = _send(intake, store, event.fired(), wait)
         if resolve and code is Exit.OK:
             show()
-            code = _send(intake, store, event.resolved())
+            code = _send(intake, store, event.resolved(), wait)
     return code
 
 
@@ -91,7 +91,7 @@ class _Event:
         return document
 
 
-def _send(intake: Intake, store: Store, document: samples.Sample) -> Exit:
+def _send(intake: Intake, store: Store, document: samples.Sample, wait: float) -> Exit:
     accepted = intake.take_in(json.dumps(document).encode(), (SENT,))
     show(f"{accepted.status}  alert {accepted.id}")
     for warning in accepted.warnings:
@@ -100,11 +100,11 @@ def _send(intake: Intake, store: Store, document: samples.Sample) -> Exit:
         raise Ended(Exit.NEGATIVE, f"a fault of our own: see `quarantine show {accepted.id}`")
     if not accepted.deliveries:
         raise Ended(Exit.NEGATIVE, f"no route wants it; see `explain {accepted.id}`, or name a --destination")
-    return _outcome(store, accepted)
+    return _outcome(store, accepted, wait)
 
 
-def _outcome(store: Store, accepted: Accepted) -> Exit:
-    stored = awaited(store, accepted.id, WAIT_SECONDS)
+def _outcome(store: Store, accepted: Accepted, wait: float) -> Exit:
+    stored = awaited(store, accepted.id, wait)
     for delivery in stored.deliveries:
         tell_delivery(delivery)
     codes = [_code(store, each) for each in stored.deliveries]

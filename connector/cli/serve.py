@@ -88,14 +88,8 @@ class Running:
 
     def __init__(self, config: Config, role: Role, listen: str | None, failed: Callable[[str], None]) -> None:
         self.app: App = create_app(config, Registry(), role, failed=failed)
-        self.server: Server | None = None
-        try:
-            if listen is not None:
-                web = create_web(self.app.intake, self.app, self.app.metrics, config.gateway.max_body)
-                self.server = Server(web, listen, failed)
-        except BaseException:
-            self.app.store.close()
-            raise
+        web = create_web(self.app.intake, self.app, self.app.metrics, config.gateway.max_body)
+        self.server = Server(web, listen, failed) if listen is not None else None
 
     @property
     def address(self) -> str:
@@ -103,10 +97,14 @@ class Running:
         return self.server.address if self.server is not None else ""
 
     def start(self) -> None:
-        """Start the threads, then let the world in."""
-        self.app.start()
-        if self.server is not None:
-            self.server.start()
+        """Start the threads, then let the world in; raises ListenError, StoreError."""
+        try:
+            self.app.start()
+            if self.server is not None:
+                self.server.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Take nothing more in, finish what is in flight, let go of everything."""
@@ -126,7 +124,7 @@ def run(config: Config, role: Role, listen: str | None) -> int:
     running.start()
     _announce(running, time.monotonic() - began)
     stopping.wait()
-    _end_by_force_later()
+    _end_by_force_later(Exit.OK if stopping.failure is None else Exit.NEGATIVE)
     running.stop()
     if stopping.failure is not None:
         raise Ended(Exit.NEGATIVE, f"stopped because {stopping.failure}")
@@ -153,8 +151,8 @@ def _leave_at_once(*_: object) -> NoReturn:
     raise SystemExit(Exit.OK)
 
 
-def _end_by_force_later() -> None:
-    timer = threading.Timer(LAST_SECONDS, os._exit, (Exit.OK,))
+def _end_by_force_later(code: Exit) -> None:
+    timer = threading.Timer(LAST_SECONDS, os._exit, (code,))
     timer.daemon = True
     timer.start()
 
