@@ -223,7 +223,9 @@ class WorkItemAdapter(Adapter[W]):
             return adopted
         if notice.item is None:
             return None
-        current = self.read(notice.item) or self.find(notice.item.correlation)
+        current = self.read(notice.item)
+        if current is None and notice.item.correlation:
+            current = self.find(notice.item.correlation)
         if current is None:
             progress.decided("found", "vanished", f"{notice.item.number} is not there any more")
         return current
@@ -237,7 +239,7 @@ class WorkItemAdapter(Adapter[W]):
         if item is None:
             progress.decided("found", "none", "an earlier try may have opened an item; there is none")
             return None
-        self._locate(notice.alert.resources or notice.alerts[0].resources, progress)
+        self._locate(_resources(notice), progress)
         progress.decided("found", "adopted", f"an earlier try had already opened {item.number}")
         progress.wrote_severity(item)
         progress.did(Action.OPENED, item, "adopted by its correlation value")
@@ -268,7 +270,7 @@ class WorkItemAdapter(Adapter[W]):
         progress.did(Action.NOTED, self.note(item, note), "a person ended it; said once")
 
     def _open(self, notice: Notice, progress: _Progress, why: str) -> None:
-        located = self._locate(notice.alert.resources or notice.alerts[0].resources, progress)
+        located = self._locate(_resources(notice), progress)
         if notice.item is not None and progress.item is None:
             progress.findings.append(Finding(Level.WARNING, f"{notice.item.number} has vanished; a new one was opened"))
         item = self.open(notice, located, progress.item)
@@ -346,6 +348,12 @@ class WorkItemAdapter(Adapter[W]):
 def _opens(alert: Alert) -> bool:
     """A portal test is shown to the tester whatever condition it carries."""
     return alert.condition is Condition.FIRED or alert.test
+
+
+def _resources(notice: Notice) -> Sequence[Resource]:
+    """What the ticket is about: the resources of the newest alert that opens one, if it names any."""
+    opening = [alert for alert in notice.alerts if _opens(alert)]
+    return next((alert.resources for alert in (*reversed(opening), notice.alert) if alert.resources), ())
 
 
 def _raise_to(fired: Sequence[Alert], item: WorkItem, progress: _Progress) -> Severity | None:

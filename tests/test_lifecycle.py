@@ -161,7 +161,7 @@ class Desk:
 
     @property
     def states(self) -> list[str]:
-        return [each["state"] for each in self.adapter.desk.search()]
+        return [each.get("state", "") for each in self.adapter.desk.search()]
 
     @property
     def kinds(self) -> list[str]:
@@ -542,3 +542,21 @@ def test_the_latest_fired_is_remembered_by_azures_clock() -> None:
     for moment in _moments():
         desk.tell(desk.trouble.notice(an_alert(Condition.FIRED, moment)))
     assert desk.episode.fired_at == BEGIN + 7 * MINUTE
+
+
+def test_the_configuration_item_is_that_of_the_alert_that_fired() -> None:
+    """A Resolved that came with it may name less, or something else."""
+    desk = Desk()
+    fired = an_alert(Condition.FIRED)
+    resolved = an_alert(Condition.RESOLVED, BEGIN + MINUTE, resources=(virtual_machine("other"),))
+    desk.tell(desk.trouble.notice(fired, resolved, ended=True))
+    assert desk.adapter.desk.search()[0]["configuration_items"] == ["web-01"]
+
+
+def test_an_item_without_correlation_value_is_not_looked_up_by_nothing() -> None:
+    """An empty value would find any item that a person wrote without one."""
+    desk = Desk()
+    desk.adapter.desk.add({"title": "a person's own"})
+    desk.trouble.episode = Episode(desk.trouble.key, 1, WorkItem("gone", "X9", ""))
+    assert desk.fires() == ("opened",)
+    assert len(desk.states) == 2
