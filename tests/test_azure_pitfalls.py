@@ -373,6 +373,7 @@ def test_generic_series_fall_back_to_the_alert_and_then_to_the_body() -> None:
         "https://portal.azure.com/ x",
         'https://portal.azure.com/"onclick=',
         "https://portal.azure.com/\u202e",
+        "https://portal.\u0430zure.com/",
         "https://[::1/",
         "https://portal.azure.com/" + "x" * 9000,
         7,
@@ -463,3 +464,60 @@ def test_the_dimensions_of_many_criteria_are_bounded() -> None:
     criteria[0]["dimensions"] = [{"name": f"a{number}", "value": "x"} for number in range(70)]
     criteria.append({**criteria[0], "dimensions": [{"name": f"b{number}", "value": "x"} for number in range(70)]})
     assert len(read(sample).dimensions) == 100
+
+
+def test_the_page_of_an_alert_is_found_by_its_whole_id() -> None:
+    """Encoded as one segment, or the portal would cut it at the first slash."""
+    alert = read(samples.load("metric-static-fired"))
+    page = "https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts/AlertDetails.ReactView/alertId/"
+    assert alert.links[0].url == page + str(alert.azure_alert_id).replace("/", "%2F")
+
+
+def test_a_subscription_outside_of_any_id_is_told_as_well() -> None:
+    """The older schemas name it in a member of its own."""
+    sample = samples.load("noncommon-log-application-insights")
+    assert read(sample).subscriptions == (SUBSCRIPTION,)
+
+
+def test_the_first_log_alerts_list_what_is_affected_in_their_context() -> None:
+    """Their essentials have no configuration items."""
+    sample = samples.load("log-v1-fired")
+    sample["data"]["alertContext"]["Dimensions"] = None
+    assert [each.name for each in read(sample).resources] == ["cache-04.shop.example", "prod-logs"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "sign"),
+    [
+        ("GreaterThan", ">"),
+        ("Greater Than", ">"),
+        ("GreaterThanOrEqual", ">="),
+        ("LessThan", "<"),
+        ("LowerThan", "<"),
+        ("LessThanOrEqual", "<="),
+        ("Equals", "="),
+        ("GreaterOrLessThan", "outside"),
+        ("Resembles", "Resembles"),
+    ],
+)
+def test_operators_are_shown_as_signs(operator: str, sign: str) -> None:
+    """An unknown one stands as Azure wrote it."""
+    sample = samples.load("metric-static-fired")
+    sample["data"]["alertContext"]["condition"]["allOf"][0]["operator"] = operator
+    assert read(sample).summary == f"Percentage CPU 96.2 {sign} 90 (Average over PT5M)"
+
+
+def test_a_window_in_place_of_the_aggregation_is_said_once() -> None:
+    """The first metric alerts repeat it there."""
+    sample = samples.load("noncommon-metric-activated")
+    sample["data"]["context"]["condition"]["allOf"][0]["timeAggregation"] = "PT5M"
+    assert read(sample).summary == "HttpResponseTime 7.4 > 3 (over PT5M)"
+
+
+def test_an_unknown_context_is_shown_to_a_depth() -> None:
+    """What lies deeper helps nobody on a ticket."""
+    nested: object = "here"
+    for _ in range(7):
+        nested = {"a": nested}
+    alert = with_context("unknown-service-fired", {"a": nested, "b": {"c": {"d": nested}}})
+    assert [fact.name for fact in alert.facts] == [".".join("a" * 8)]

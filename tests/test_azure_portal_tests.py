@@ -97,8 +97,9 @@ def test_a_custom_property_cannot_make_a_test_of_a_real_alert() -> None:
         (PORTAL_GROUP + "microsoft.insights/metricAlerts/x", REAL_GROUP + "microsoft.web/sites/x", False),
         (REAL_GROUP + "microsoft.insights/metricAlerts/x", PORTAL_GROUP + "microsoft.web/sites/x", False),
         (PORTAL_GROUP.replace("test-RG", "prod"), PORTAL_GROUP.replace("test-RG", "prod"), False),
+        (PORTAL_GROUP, PORTAL_GROUP.replace("test-RG", "prod"), False),
     ],
-    ids=["all constant", "a real target", "a real rule", "another group"],
+    ids=["all constant", "a real target", "a real rule", "another group", "a target in another group"],
 )
 def test_tests_without_the_common_schema_are_known_by_all_their_ids(rule: str, target: str, test: bool) -> None:
     """They have no alert id: rule and target must both lie in the mock group of the mock subscription."""
