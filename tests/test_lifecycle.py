@@ -125,6 +125,13 @@ def test_an_end_without_a_time_counts_from_when_we_saw_it() -> None:
     assert move_for(seen, closed, alert, SETTINGS)[0] is Move.OPEN_LINKED
 
 
+def test_the_vendors_time_of_an_end_is_better_than_ours() -> None:
+    """We saw the end hours after it happened: the quiet time runs from when it happened."""
+    closed = WorkItem("1", "X1", "", CLOSED, ended_at=BEGIN)
+    episode = Episode("e", item=closed, ended_at=BEGIN + 5 * HOUR)
+    assert move_for(episode, closed, an_alert(Condition.FIRED, BEGIN + 9 * HOUR), SETTINGS)[0] is Move.OPEN_LINKED
+
+
 # --- the same through deliver and episode_after ---------------------------------------------------
 
 
@@ -273,6 +280,16 @@ def test_a_person_may_reopen_what_we_resolved() -> None:
     assert desk.fires(2 * MINUTE) == ("nothing",)
     assert desk.resolves(3 * MINUTE) == ("resolved",)
     assert desk.episode.azure_resolved_at == BEGIN + 3 * MINUTE
+
+
+def test_what_a_person_reopened_is_resolved_by_the_next_resolved() -> None:
+    """Also with no fired in between: the item ended with that Resolved, not with the first."""
+    desk = Desk(reopen_within="1h")
+    desk.fires()
+    desk.resolves(MINUTE)
+    desk.person_writes(state="open", ended_at=None)
+    assert desk.resolves(3 * HOUR) == ("resolved",)
+    assert desk.fires(3 * HOUR + MINUTE) == ("reopened",)
 
 
 @pytest.mark.parametrize(("on_resolved", "actions"), [("note", ("noted",)), ("ignore", ("nothing",))])
@@ -556,7 +573,7 @@ def test_the_configuration_item_is_that_of_the_alert_that_fired() -> None:
 def test_an_item_without_correlation_value_is_not_looked_up_by_nothing() -> None:
     """An empty value would find any item that a person wrote without one."""
     desk = Desk()
-    desk.adapter.desk.add({"title": "a person's own"})
+    desk.adapter.desk.add({"title": "a person's own", "correlation": ""})
     desk.trouble.episode = Episode(desk.trouble.key, 1, WorkItem("gone", "X9", ""))
     assert desk.fires() == ("opened",)
     assert len(desk.states) == 2
