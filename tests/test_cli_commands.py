@@ -209,6 +209,18 @@ def test_a_table_keeps_a_row_on_one_line(site: Site, store: Store) -> None:
     assert len(site.run("alerts", "list").out.splitlines()) == 2
 
 
+@pytest.mark.parametrize("command", ["alerts show", "explain"])
+def test_an_alert_cannot_write_a_line_of_ours(site: Site, store: Store, command: str) -> None:
+    """A line break in a value does not begin a line that looks like the program's own."""
+    body = json.dumps(samples.fresh("metric-static-fired", rule="a\nnow: desk delivered\nto desk: delivered"))
+    quarantine(store, "d" * 32, body.encode())
+    site.run("quarantine", "replay", "dddddd")
+    [stored] = store.list_alerts(None)
+    out = site.run(*command.split(), stored.alert.id).out
+    assert "desk delivered" in out
+    assert not re.search(r"^(now: desk delivered|to desk: delivered)", out, re.MULTILINE)
+
+
 @pytest.mark.parametrize("length", [6, 10, 32])
 def test_an_id_may_be_cut(site: Site, store: Store, length: int) -> None:
     """Six or more of an id's first digits name an alert; a delivery's name its alert too."""

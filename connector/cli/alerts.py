@@ -78,16 +78,13 @@ def show_alert(id_: str, config_path: Path, output: str) -> None:
         show_json(views.of_stored_alert(stored))
         return
     for name, value in views.of_alert(stored.alert).items():
-        if value not in (None, "", []):
-            show(f"{name.replace('_', ' ') + ':':16} {_shown(value)}")
+        for each in value if isinstance(value, list) else [value]:
+            if each not in (None, ""):
+                show(f"{name.replace('_', ' ') + ':':16} {each}")
     for delivery in stored.deliveries:
         _show_delivery(delivery)
     if not stored.deliveries:
         show("no route wanted it")
-
-
-def _shown(value: object) -> str:
-    return "\n                 ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _show_delivery(delivery: StoredDelivery) -> None:

@@ -22,7 +22,7 @@ from connector.cli.options import (
     with_yes,
 )
 from connector.cli.output import say, show, show_json, show_table
-from connector.report import in_words, utc
+from connector.report import clean_line, in_words, utc
 from connector.store import Backlog, Choice, Store, StoredDelivery
 from connector.store.operate import DISCARDABLE, REPLAYABLE
 
@@ -65,7 +65,7 @@ def list_deliveries(
 def _paused(backlog: Backlog) -> str:
     since = f" since {utc(backlog.paused_since)}" if backlog.paused_since else ""
     probe = f"; the next probe is at {utc(backlog.next_probe_at)}" if backlog.next_probe_at else ""
-    why = f"{backlog.pause_reason}: {backlog.pause_message}"
+    why = clean_line(f"{backlog.pause_reason}: {backlog.pause_message}")
     return f"{backlog.destination} is paused{since} ({why}); {backlog.waiting} wait{probe}"
 
 

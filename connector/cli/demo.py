@@ -150,11 +150,14 @@ def _play(stage: _Stage) -> None:
     alert_id, fired_at = str(uuid4()), datetime.now(UTC) - timedelta(minutes=7)
     fired = samples.fresh(_FIRED, alert_id=alert_id, fired_at=fired_at)
     resolved = samples.fresh(_RESOLVED, alert_id=alert_id, fired_at=fired_at)
-    show("\n1. Azure Monitor says: fired")
+    show()
+    show("1. Azure Monitor says: fired")
     _expect(_send(stage, group, fired), Action.OPENED)
-    show("\n2. Azure Monitor says: resolved")
+    show()
+    show("2. Azure Monitor says: resolved")
     _expect(_send(stage, group, resolved), Action.RESOLVED)
-    show("\nThe desk now")
+    show()
+    show("The desk now")
     _show_desk(stage)
 
 
@@ -204,7 +207,8 @@ def _serve(stage: _Stage, stopping: Stopping) -> None:
     token, payload = stage.folder / "token", stage.folder / "alert.json"
     payload.write_text(json.dumps(samples.fresh("log-v2-fired")), encoding="utf-8")
     _write_private(token, stage.issuer.token())
-    show("\nStill serving; Ctrl-C ends it and removes the folder. In another terminal:")
+    show()
+    show("Still serving; Ctrl-C ends it and removes the folder. In another terminal:")
     show(f"  export ITSM_CONNECTOR_CONFIG={stage.config}")
     show("  itsm-connector send-test --resolve")
     show("  itsm-connector alerts list")

@@ -16,7 +16,7 @@ from connector.auth import Authenticator, Refusal
 from connector.azure import NotAnAlert, Unreadable
 from connector.cli.exits import Ended, Exit
 from connector.cli.options import loaded, store_beside, the_only, with_config
-from connector.cli.output import show, show_json
+from connector.cli.output import show, show_json, show_lines
 from connector.config import Config
 from connector.intake import Considered, consider
 from connector.model import Decision, Episode, Notice, Preview
@@ -206,8 +206,10 @@ def _show_dry(dry: _DryRun) -> None:
     for warning in dry.considered.alert.warnings:
         show(f"warning: {warning}")
     for name, preview in dry.previews.items():
-        show(f"\nto open a work item at {name}:")
+        show()
+        show(f"to open a work item at {name}:")
         for key, value in preview.fields.items():
-            show(f"  {key}: " + value.replace("\n", "\n    "))
+            show(f"  {key}:")
+            show_lines(value, "    ")
         for note in preview.notes:
             show(f"  ({note})")

@@ -28,8 +28,14 @@ def say(words: str) -> None:
 
 
 def show(line: str = "") -> None:
-    """Print one line of data."""
-    click.echo(clean(line))
+    """Print one line of data: what an alert says can never look like a line of ours."""
+    click.echo(clean(line).replace("\n", " "))
+
+
+def show_lines(text: str, indent: str = "") -> None:
+    """Print text of several lines, each after an indent."""
+    for line in clean(text).split("\n"):
+        show(indent + line)
 
 
 def show_json(document: object) -> None:

@@ -24,7 +24,7 @@ from connector.cli.options import (
     with_output,
     with_yes,
 )
-from connector.cli.output import say, show, show_json, show_table, visible
+from connector.cli.output import say, show, show_json, show_lines, show_table, visible
 from connector.config import Config
 from connector.intake import Accepted, Considered, Intake, consider
 from connector.metrics import Metrics
@@ -72,8 +72,11 @@ def show_quarantined(id_: str, config_path: Path, output: str) -> None:
         if value is not None:
             show(f"{name + ':':10} {value}")
     if kept.trace:
-        show(f"\ntrace:\n{kept.trace}")
-    show("\nbody:" if kept.whole else f"\nthe first {len(kept.body)} bytes of the body:")
+        show()
+        show("trace:")
+        show_lines(kept.trace, "  ")
+    show()
+    show("body:" if kept.whole else f"the first {len(kept.body)} bytes of the body:")
     click.echo(visible(kept.body.decode("utf-8", "backslashreplace")))
 
 
