@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,19 @@ import click
 from connector import logs
 from connector.adapter import Adapter, DeliveryError, Reason, SecretError
 from connector.app import create_adapters
+from connector.azure import NotAnAlert
 from connector.cli.adapters import words_of
 from connector.cli.exits import Exit
+from connector.cli.explain import first_notice
 from connector.cli.options import loaded, with_config
 from connector.cli.output import say, show
 from connector.config import Config, RouteConfig
-from connector.model import Finding, Level
+from connector.intake import consider
+from connector.model import Alert, Finding, Level
 from connector.registry import Registry
+from connector.routes import Routes
+from connector.templates import TemplateError
+from connector.testing import samples
 
 _CODES = {
     Reason.UNREACHABLE: Exit.UNREACHABLE,
@@ -42,7 +50,7 @@ def check(config_path: Path, online: bool) -> int:
     for line in _understood(config, registry):
         show(line)
     adapters = create_adapters(config, registry)
-    code = _check_online(adapters) if online else Exit.OK
+    code = max(_preview_samples(config, adapters), _check_online(adapters) if online else Exit.OK)
     say(f"{config_path}: {'ok' if code is Exit.OK else 'see above'}")
     return code
 
@@ -75,6 +83,25 @@ def _conditions(match: Mapping[str, Any]) -> Iterable[str]:
             yield from (f"{name}.{key} = {wanted}" for key, wanted in value.items())
         else:
             yield f"{name} = {value}"
+
+
+def _preview_samples(config: Config, adapters: Mapping[str, Adapter[Any]]) -> Exit:
+    """Let each adapter find its words for every kind of alert, before a real one meets a bad template."""
+    code = Exit.OK
+    for sample, alert in _sample_alerts():
+        for name, adapter in adapters.items():
+            try:
+                adapter.preview(first_notice(config, name, alert, alert.series.episode_key))
+            except (DeliveryError, TemplateError) as error:
+                show(f"{name}  {Level.FAILURE}  for an alert like the sample {sample}: {error}")
+                code = Exit.NEGATIVE
+    return code
+
+
+def _sample_alerts() -> Iterator[tuple[str, Alert]]:
+    for name in samples.names():
+        with suppress(NotAnAlert):
+            yield name, consider(samples.raw(name), Routes(()), datetime.now(UTC)).alert
 
 
 def _check_online(adapters: Mapping[str, Adapter[Any]]) -> Exit:

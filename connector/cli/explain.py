@@ -19,10 +19,11 @@ from connector.cli.options import loaded, store_beside, the_only, with_config
 from connector.cli.output import show, show_json, show_lines
 from connector.config import Config
 from connector.intake import Considered, consider
-from connector.model import Decision, Episode, Notice, Preview
+from connector.model import Alert, Decision, Episode, Notice, Preview
 from connector.registry import Registry
 from connector.report import utc
 from connector.store import Quarantined, Recorded, Store, StoredAlert, StoredDelivery
+from connector.templates import TemplateError
 
 
 @click.command()
@@ -161,15 +162,18 @@ def _previews(considered: Considered, config: Config) -> dict[str, Preview]:
     adapters = create_adapters(config, Registry())
     previews = {}
     for each in considered.routing.destinations:
-        namespace = config.destinations[each.destination].namespace or each.destination
-        notice = Notice(
-            each.destination, namespace, Episode(each.episode_key), (considered.alert,), considered.alert.received_at
-        )
+        notice = first_notice(config, each.destination, considered.alert, each.episode_key)
         try:
             previews[each.destination] = adapters[each.destination].preview(notice)
-        except (DeliveryError, SecretError) as error:
+        except (DeliveryError, SecretError, TemplateError) as error:
             previews[each.destination] = Preview({}, (f"there is no preview: {error}",))
     return previews
+
+
+def first_notice(config: Config, destination: str, alert: Alert, episode_key: str) -> Notice:
+    """Return what a destination's adapter would be handed if this alert began an episode."""
+    namespace = config.destinations[destination].namespace or destination
+    return Notice(destination, namespace, Episode(episode_key), (alert,), alert.received_at)
 
 
 def _tell_dry(dry: _DryRun, output: str) -> int:
