@@ -61,7 +61,11 @@ def test_the_spelling_of_an_alert_id_does_not_matter() -> None:
 
 @pytest.mark.parametrize(
     "essentials",
-    [{"monitorCondition": "Resolved"}, {"firedDateTime": "2026-03-09T08:14:27.3518205Z"}, {"alertId": "another"}],
+    [
+        {"monitorCondition": "Resolved", "resolvedDateTime": "2026-03-09T08:14:27.3518204Z"},
+        {"firedDateTime": "2026-03-09T08:14:27.3518205Z"},
+        {"alertId": "another"},
+    ],
     ids=["condition", "time beyond the microsecond", "alert id"],
 )
 def test_another_condition_time_or_alert_is_another_event(essentials: dict[str, str]) -> None:
@@ -521,3 +525,34 @@ def test_an_unknown_context_is_shown_to_a_depth() -> None:
         nested = {"a": nested}
     alert = with_context("unknown-service-fired", {"a": nested, "b": {"c": {"d": nested}}})
     assert [fact.name for fact in alert.facts] == [".".join("a" * 8)]
+
+
+def test_the_target_of_a_metric_alert_goes_before_an_id_among_its_dimensions() -> None:
+    """It is the thing measured; the dimension may name the same thing elsewhere."""
+    sample = samples.load("metric-dynamic-fired")
+    dimensions = sample["data"]["alertContext"]["condition"]["allOf"][0]["dimensions"]
+    dimensions.append({"name": "AccountResourceId", "value": WEB_01})
+    assert [each.name for each in read(sample).resources] == ["shopinvoices", "web-01"]
+
+
+def test_configuration_items_alone_tell_the_series_of_a_log_alert() -> None:
+    """In any order; all of them, or the outage of a second machine would only be a repeat."""
+
+    def series(*items: str) -> str:
+        sample = samples.load("log-v2-fired")
+        sample["data"]["alertContext"]["condition"]["allOf"][0]["dimensions"] = []
+        sample["data"]["essentials"]["configurationItems"] = list(items)
+        return read(sample).series.key
+
+    assert series("app-01", "app-02") == series("APP-02", "app-01")
+    assert len({series("app-01"), series("app-02"), series("app-01", "app-02"), series()}) == 4
+
+
+def test_the_case_of_a_rule_and_of_an_id_among_the_dimensions_makes_no_second_series() -> None:
+    """Azure ignores it in both."""
+    sample = samples.load("metric-multi-resource-fired")
+    before = read(sample).series.key
+    sample["data"]["essentials"]["alertRule"] = sample["data"]["essentials"]["alertRule"].upper()
+    for criterion in sample["data"]["alertContext"]["condition"]["allOf"]:
+        criterion["dimensions"][0]["value"] = criterion["dimensions"][0]["value"].upper()
+    assert read(sample).series.key == before

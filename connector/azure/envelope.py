@@ -81,8 +81,6 @@ def condition_of(word: str) -> tuple[Condition, tuple[str, ...]]:
 
 def severity_of(value: object) -> Severity | None:
     """Return the severity of `Sev1`, `"1"` or `1`; None for every other word, never a guess."""
-    if isinstance(value, bool):
-        return None
     return _SEVERITIES.get(line(value).lower().removeprefix("sev"))
 
 
