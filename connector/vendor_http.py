@@ -9,7 +9,6 @@ as `DeliveryError`, which no library catches. `json_object` and `answer_error` j
 from __future__ import annotations
 
 import io
-import ipaddress
 import json
 import math
 import re
@@ -32,6 +31,7 @@ from requests.auth import AuthBase
 
 from connector import __version__
 from connector.adapter import DeliveryError, Reason, Scope
+from connector.loopback import is_loopback as is_loopback  # noqa: PLC0414 - part of the public shelf by this module
 
 USER_AGENT = f"itsm-connector/{__version__}"
 
@@ -93,16 +93,6 @@ def vendor_url(value: str) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("http:// is only for this machine; use https://")
     return value.strip().rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Transport(HTTPAdapter):

@@ -6,7 +6,6 @@ bounds of size and time, without redirects, and from https or loopback only.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import time
@@ -20,6 +19,7 @@ import requests
 
 from connector import __version__
 from connector.auth.refusals import shown
+from connector.loopback import is_loopback, is_secure
 
 MAX_DOCUMENT = 256 * 1024
 CONNECT_TIMEOUT, READ_TIMEOUT, DOCUMENT_TIMEOUT = 3.0, 5.0, 8.0
@@ -55,7 +55,7 @@ def fetch_key_set(discovery_url: str, tenant_id: str) -> KeySet:
 
 
 def _document(session: requests.Session, url: str, deadline: float) -> dict[str, Any]:
-    proxies = _DIRECT if _is_loopback(url) else None
+    proxies = _DIRECT if is_loopback(urlsplit(url).hostname) else None
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
     try:
         with session.get(url, timeout=timeout, allow_redirects=False, stream=True, proxies=proxies) as answer:
@@ -84,28 +84,9 @@ def _body(answer: requests.Response, url: str, deadline: float) -> bytes:
 
 def _address(discovery: Mapping[str, Any], name: str) -> str:
     url = discovery.get(name)
-    if not isinstance(url, str) or not _is_trustworthy(url):
+    if not isinstance(url, str) or not is_secure(url):
         raise KeyFetchError(f"the discovery document's {name} is not an https address: {shown(url)}")
     return url
-
-
-def _is_trustworthy(url: str) -> bool:
-    """Whether what is read there comes from whom we asked: TLS, or this very machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    if not parts.hostname or parts.username is not None:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def usable_keys(published: Mapping[str, Any], tenant_id: str) -> dict[str, tuple[jwt.PyJWK, ...]]:

@@ -6,7 +6,6 @@ whoever needs them. Every key is described in docs/configuration.md.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -30,6 +29,7 @@ from pydantic import (
 
 from connector.adapter import Duration, Settings
 from connector.durations import parse_size
+from connector.loopback import is_secure
 
 LONGEST = timedelta(days=3650)
 """No duration here may be longer: a date that far back must still be a date."""
@@ -87,28 +87,9 @@ def _guid(value: str) -> str:
 
 
 def _authority(value: str) -> str:
-    if value and not _is_secure(value):
+    if value and (not is_secure(value) or {*"?#"} & {*value}):
         raise ValueError("must be an https address (http only on loopback) without user, query and fragment")
     return value
-
-
-def _is_secure(url: str) -> bool:
-    """Whether nobody on the way can change what is read there: TLS, or this very machine."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or parts.username is not None or parts.query or parts.fragment:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _store_url(value: str) -> str:
