@@ -247,6 +247,8 @@ def test_an_unrouted_alert_is_routed_again(site: Site, store: Store) -> None:
     stored = store.accept(Accepting(make_alert(severity="Sev0"), b"{}", ()))
     dry = site.run("alerts", "replay", stored.alert_id[:8], "--dry-run")
     assert (dry.code, dry.out.split()) == (0, [stored.alert_id, "other"])
+    as_json = site.run("alerts", "replay", stored.alert_id, "--dry-run", "-o", "json").json
+    assert as_json == [{"id": stored.alert_id, "destinations": ["other"]}]
     assert store.list_deliveries() == []
     assert site.run("alerts", "replay", stored.alert_id[:8], "--comment", "new route").out == dry.out
     assert [each.destination for each in store.list_deliveries()] == ["other"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -19,11 +20,12 @@ from connector.cli.options import (
     with_output,
 )
 from connector.cli.output import say, show, show_json, show_table
+from connector.config import Config
 from connector.intake import Intake, consider_alert
 from connector.metrics import Metrics
-from connector.model import Decision
+from connector.model import Alert, Decision
 from connector.report import utc
-from connector.store import StoredAlert, StoredDelivery
+from connector.store import Store, StoredAlert, StoredDelivery
 
 
 @click.group()
@@ -108,26 +110,35 @@ def _show_delivery(delivery: StoredDelivery) -> None:
 @with_config
 @with_comment
 @with_dry_run
-def replay(ids: tuple[str, ...], config_path: Path, comment: str, dry_run: bool) -> None:
+@with_output
+def replay(*, ids: tuple[str, ...], config_path: Path, comment: str, dry_run: bool, output: str) -> None:
     """Route alerts again by the routes of today: an unrouted one, say.
 
     A destination that has heard of an alert is not told again; see `deliveries replay`.
     """
     config = loaded(config_path)
-    routes = routes_of(config)
+    decision = Decision("replayed", "routed again", comment or "routed again by an operator")
     with store_beside(config) as store:
         chosen = {found.alert.id: found for found in (the_alert(store, each) for each in ids)}
-        intake = Intake(routes, store, Metrics(store.backlog))
-        decision = Decision("replayed", "routed again", comment or "routed again by an operator")
-        for stored in chosen.values():
-            if dry_run:
-                names = [each.destination for each in consider_alert(stored.alert, routes).routing.destinations]
-            else:
-                names = [name for _, name in intake.again(stored.alert, decision).deliveries]
-            _show_routing(stored, names)
+        again = _would_route(config) if dry_run else _routing(config, store, decision)
+        routed = {id_: _news(stored, again(stored.alert)) for id_, stored in chosen.items()}
+    if output == "json":
+        show_json([{"id": id_, "destinations": names} for id_, names in routed.items()])
+        return
+    for id_, names in routed.items():
+        show(f"{id_}  {', '.join(names) or 'no further destination'}")
 
 
-def _show_routing(stored: StoredAlert, destinations: list[str]) -> None:
-    known = {each.destination for each in stored.deliveries}
-    new = [name for name in destinations if name not in known]
-    show(f"{stored.alert.id}  {', '.join(new) or 'no further destination'}")
+def _would_route(config: Config) -> Callable[[Alert], list[str]]:
+    routes = routes_of(config)
+    return lambda alert: [each.destination for each in consider_alert(alert, routes).routing.destinations]
+
+
+def _routing(config: Config, store: Store, decision: Decision) -> Callable[[Alert], list[str]]:
+    intake = Intake(routes_of(config), store, Metrics(store.backlog))
+    return lambda alert: [name for _, name in intake.again(alert, decision).deliveries]
+
+
+def _news(before: StoredAlert, destinations: list[str]) -> list[str]:
+    known = {each.destination for each in before.deliveries}
+    return [name for name in destinations if name not in known]
