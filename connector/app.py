@@ -24,7 +24,7 @@ from connector.registry import Registry
 from connector.routes import Routes
 from connector.store import Store, StoreError, worker_id
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 6.0
 """How long what is in flight may take after SIGTERM; the process is gone within ten seconds."""
 
 

@@ -78,8 +78,27 @@ def test_what_was_not_delivered_is_never_forgotten(store: Store, reason: Reason)
     assert len(store.list_deliveries()) == 1
 
 
-def test_old_quarantined_bodies_go_too(store: Store) -> None:
-    """They hold what an alert holds, so they are kept no longer than one."""
+def test_a_refused_body_is_forgotten(store: Store) -> None:
+    """Azure was told that it was not taken in; it is kept as long as an ended alert."""
     store.quarantine(Quarantining("ab" * 16, "not-json", "", b"x", 1))
     forget(store)
     assert store.list_quarantined(None, everything=True) == []
+
+
+def test_a_body_that_was_answered_202_waits_for_a_person(store: Store) -> None:
+    """A fault of ours kept it from being an alert: it goes only after it was replayed or discarded."""
+    store.quarantine(Quarantining("ab" * 16, "fault", "", b"x", 1))
+    forget(store)
+    assert len(store.list_quarantined(None)) == 1
+    store.end_quarantine("ab" * 16, "discarded", "looked at")
+    forget(store)
+    assert store.list_quarantined(None, everything=True) == []
+
+
+def test_a_quarantined_body_that_was_dealt_with_goes_like_a_raw_body(store: Store) -> None:
+    """It holds what a raw body holds; what was decided about it stays for the retention."""
+    store.quarantine(Quarantining("ab" * 16, "not-json", "", b"x", 1))
+    assert store.forget(LONG, NOW) == 0
+    store.end_quarantine("ab" * 16, "discarded", "looked at")
+    assert store.forget(LONG, NOW) == 1
+    assert store.list_quarantined(None, everything=True)[0].body == b""

@@ -49,18 +49,26 @@ def _any(conditions: list[Any]) -> Any:
 
 def replay(connection: Connection, ids: Sequence[str], comment: str) -> None:
     """Try the deliveries again, and free what they held back; order is restored by Azure's times."""
-    _put(connection, ids, "waiting", Decision("replayed", "waiting", comment or "replayed by an operator"))
+    decision = Decision("replayed", "waiting", comment or "replayed by an operator")
+    _put(connection, ids, REPLAYABLE, "waiting", decision)
 
 
 def discard(connection: Connection, ids: Sequence[str], comment: str) -> None:
     """Give the deliveries up, and free what they held back."""
-    _put(connection, ids, "discarded", Decision("discarded", "discarded", comment or "discarded by an operator"))
+    decision = Decision("discarded", "discarded", comment or "discarded by an operator")
+    _put(connection, ids, DISCARDABLE, "discarded", decision)
 
 
-def _put(connection: Connection, ids: Sequence[str], state: str, decision: Decision) -> None:
+def _put(
+    connection: Connection, ids: Sequence[str], allowed: Sequence[str], state: str, decision: Decision
+) -> None:
+    """Change those that still are in an allowed state: a worker may have taken one meanwhile."""
     moment = now(connection)
     for each in ids:
-        row = connection.execute(select(deliveries).where(deliveries.c.id == each)).one()
+        query = select(deliveries).where(deliveries.c.id == each, deliveries.c.state.in_(list(allowed)))
+        row = connection.execute(query.with_for_update()).first()
+        if row is None:
+            continue
         fresh = {"attempts": 0, "first_failed_at": None} if state == "waiting" else {}
         values = {"state": state, "next_attempt_at": None, "done_at": None, "reason": None, **fresh}
         connection.execute(update(deliveries).where(deliveries.c.id == each).values(values))

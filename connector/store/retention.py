@@ -25,7 +25,16 @@ def forget_bodies(connection: Connection, keep_raw: timedelta) -> int:
         .where(alerts.c.received_at < now(connection) - keep_raw, alerts.c.body.is_not(None))
         .limit(AT_ONCE)
     )
-    return connection.execute(update(alerts).where(alerts.c.id.in_(old)).values(body=None)).rowcount
+    dropped = connection.execute(update(alerts).where(alerts.c.id.in_(old)).values(body=None)).rowcount
+    return dropped + _forget_quarantined_bodies(connection, keep_raw)
+
+
+def _forget_quarantined_bodies(connection: Connection, keep_raw: timedelta) -> int:
+    """Those a person has dealt with; the others are still needed to be replayed."""
+    row = quarantine.c
+    handled = row.received_at < now(connection) - keep_raw, row.state != "kept", row.body != b""
+    ids = select(row.id).where(*handled).limit(AT_ONCE)
+    return connection.execute(update(quarantine).where(row.id.in_(ids)).values(body=b"")).rowcount
 
 
 def forget_ended(connection: Connection, retention: timedelta) -> int:
@@ -43,7 +52,8 @@ def forget_ended(connection: Connection, retention: timedelta) -> int:
     )
     query = select(alerts.c.id).where(alerts.c.received_at < cutoff, ~unended, ~in_open_episode).limit(AT_ONCE)
     ids = list(connection.execute(query).scalars())
-    old_bodies = select(quarantine.c.id).where(quarantine.c.received_at < cutoff).limit(AT_ONCE)
+    taken_in = (quarantine.c.code == "fault") & (quarantine.c.state == "kept")  # answered 202: never lost
+    old_bodies = select(quarantine.c.id).where(quarantine.c.received_at < cutoff, ~taken_in).limit(AT_ONCE)
     bodies = list(connection.execute(old_bodies).scalars())
     connection.execute(delete(decisions).where(decisions.c.subject.in_(ids + bodies)))
     connection.execute(delete(deliveries).where(deliveries.c.alert_id.in_(ids)))
