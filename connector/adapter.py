@@ -172,7 +172,11 @@ class Adapter(ABC, Generic[S]):
 
     @abstractmethod
     def check(self) -> Findings:
-        """Ask the vendor whether we can sign in and find what we need; never writes."""
+        """Ask the vendor whether we can sign in and find what we need; never writes.
+
+        What the vendor answers is a finding, a refusal of our credentials included. A vendor that
+        cannot be asked at all is a DeliveryError: `check --online` tells the two apart by exit code.
+        """
 
     def close(self) -> None:
         """Let go of connections; the instance is not used afterwards."""

@@ -258,7 +258,9 @@ def test_check_tells_a_desk_that_can_be_used_from_one_that_cannot(tmp_path: Path
     assert not (tmp_path / "new").exists()
     assert levels(mock(path=str(tmp_path / "broken.json"))) == [Level.FAILURE]
     assert Level.FAILURE in levels(mock(path=str(tmp_path / "broken.json" / "desk.json")))
-    assert levels(mock(url="http://127.0.0.1:9")) == [Level.FAILURE]
+    with pytest.raises(DeliveryError) as raised:
+        levels(mock(url="http://127.0.0.1:9"))
+    assert raised.value.reason is Reason.UNREACHABLE
 
 
 def test_check_asks_for_the_right_to_write(tmp_path: Path) -> None:

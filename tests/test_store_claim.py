@@ -173,6 +173,16 @@ def test_an_operator_frees_what_was_held(store: Store, act: str) -> None:
     assert store.decisions_about(fired.id)[-1].decision.why == "looked at it"
 
 
+def test_an_operator_changes_nothing_that_a_worker_has_taken_meanwhile(store: Store) -> None:
+    """Between the choice and the act a worker may be faster: then the act does nothing."""
+    accept(store, make_alert())
+    ids = store.discardable(Choice(state="waiting"))
+    [taken] = claim(store)
+    store.discard(ids, "not wanted")
+    assert settle(store, opened(taken))
+    assert states(store, make_alert()) == ["delivered"]
+
+
 def test_a_fired_that_comes_after_its_resolved_brings_it_along(store: Store) -> None:
     """Azure sends in no order: the late fired is handed over together with what ended it."""
     end, fired = make_alert("resolved", minute=5), make_alert()

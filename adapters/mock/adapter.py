@@ -149,6 +149,8 @@ class MockAdapter(WorkItemAdapter[MockSettings]):
         try:
             count = len(self.desk.search())
         except DeliveryError as error:
+            if error.reason in (Reason.UNREACHABLE, Reason.TIMEOUT):
+                raise
             return (Finding(Level.FAILURE, error.message),)
         findings = [Finding(Level.OK, f"the mock desk at {self.desk.address} holds {count} work items")]
         if isinstance(self.desk, FileDesk) and (blocked := _not_writable(self.desk.path)):
