@@ -59,9 +59,7 @@ def discard(connection: Connection, ids: Sequence[str], comment: str) -> None:
     _put(connection, ids, DISCARDABLE, "discarded", decision)
 
 
-def _put(
-    connection: Connection, ids: Sequence[str], allowed: Sequence[str], state: str, decision: Decision
-) -> None:
+def _put(connection: Connection, ids: Sequence[str], allowed: Sequence[str], state: str, decision: Decision) -> None:
     """Change those that still are in an allowed state: a worker may have taken one meanwhile."""
     moment = now(connection)
     for each in ids:
