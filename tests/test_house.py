@@ -32,7 +32,7 @@ BROAD_EXCEPTS = {
 
 BROAD = ("Exception", "BaseException")
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc)($|_)|^_?base_|(Manager|Helper|Utils?)$|^_?Base[A-Z]")
-MACHINE = re.compile(r"/root/|/home/\w|/Users/\w|/work/|\bdesign\.md|\bcontract\.md|/opt/wheels", re.IGNORECASE)
+MACHINE = re.compile(r"/(?:root|work|home|Users)/\w", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
