@@ -58,9 +58,9 @@ def write_claims(
     open_names = [name for name in namespaces if name not in paused]
     taken = [(row, False) for row in connection.execute(_due(open_names, moment, limit))] if open_names else []
     for name in (name for name, probe_at in paused.items() if probe_at <= moment):
-        if len(taken) < limit:
-            taken += [(row, True) for row in connection.execute(_due([name], moment, 1))]
-            _set_next_probe(connection, name, moment + probe_every)
+        waiting = connection.execute(_due([name], moment, 1)).first() if len(taken) < limit else None
+        if waiting is not None and _takes_probe(connection, name, paused[name], moment + probe_every):
+            taken.append((waiting, True))
     claims = [_claim(connection, worker, row, namespaces[row.destination], probe=probe) for row, probe in taken]
     return [claim for claim in claims if claim is not None]
 
@@ -71,8 +71,11 @@ def _paused(connection: Connection, names: Mapping[str, str]) -> dict[str, datet
     return {found.name: found.next_probe_at for found in connection.execute(query)}
 
 
-def _set_next_probe(connection: Connection, name: str, at: datetime) -> None:
-    connection.execute(update(destinations).where(destinations.c.name == name).values(next_probe_at=at))
+def _takes_probe(connection: Connection, name: str, seen: datetime, following: datetime) -> bool:
+    """Whether the probe is ours: of several workers that see it due, one may send it."""
+    row = destinations.c
+    taken = update(destinations).where(row.name == name, row.next_probe_at == seen).values(next_probe_at=following)
+    return connection.execute(taken).rowcount == 1
 
 
 def _due(names: Sequence[str], moment: datetime, limit: int) -> Select[Any]:
