@@ -175,7 +175,9 @@ class Dispatcher:
 
     def _settle_and_claim(self, room: int) -> None:
         if self._in_doubt:
-            self._store.free_others(self._worker, [(c.destination, c.episode) for c in self._in_flight.values()])
+            self._store.free_others(
+                self._worker, [(c.destination, c.episode, c.epoch) for c in self._in_flight.values()]
+            )
             self._in_doubt = False
         settled, claims = self._work(room)
         for done in self._unsettled:

@@ -276,5 +276,49 @@ def test_episodes_of_a_lost_commit_are_found_again(store: Store) -> None:
     accept(store, make_alert(series="s1"))
     accept(store, make_alert(series="s2"))
     known, lost = claim(store)
-    store.free_others("w", [(known.destination, known.episode)])
+    store.free_others("w", [(known.destination, known.episode, known.epoch)])
     assert [each.episode for each in claim(store)] == [lost.episode]
+
+
+def test_a_late_message_leaves_the_doubt_about_a_create(store: Store) -> None:
+    """News told on the old item without a look-up says nothing about the create that was uncertain."""
+    accept(store, make_alert())
+    settle(store, opened(claim(store)[0]))
+    accept(store, make_alert(azure_id="a2", minute=9))
+    settle(store, failed(claim(store)[0], Reason.TIMEOUT, retry_after=timedelta(0)))
+    accept(store, make_alert("update", azure_id="u", minute=3))
+    [news] = claim(store)
+    settle(store, delivered(news, Receipt((Action.NOTED,), news.notice.item)))
+    assert claim(store)[0].notice.uncertain_since is not None
+
+
+def test_a_claim_whose_commit_was_lost_is_freed_though_its_episode_was_known(store: Store) -> None:
+    """The commit that settled one delivery had taken the next of the same episode: another epoch."""
+    accept(store, make_alert())
+    accept(store, make_alert("resolved", minute=5))
+    [known] = claim(store)
+    store.work("w", [opened(known)], NAMESPACES, 9, PROBE)  # the answer of this commit never arrives
+    store.free_others("w", [(known.destination, known.episode, known.epoch)])
+    assert len(claim(store)) == 1
+
+
+def test_probes_take_turns(store: Store) -> None:
+    """A record that always fails does not use up every probe: another one ends the pause."""
+    for number in range(3):
+        accept(store, make_alert(series=f"s{number}"))
+    soon = timedelta(microseconds=1)
+    [poison] = store.work("w", [], NAMESPACES, 1, soon)[1]
+    store.work("w", [failed(poison, Reason.UNAUTHORIZED)], NAMESPACES, 0, soon)
+    [probe] = store.work("w", [], NAMESPACES, 9, soon)[1]
+    assert probe.episode != poison.episode
+
+
+def test_a_probe_does_not_wait_behind_the_backlog_of_another_destination(store: Store) -> None:
+    """A mended destination is found again although there is more than enough to do elsewhere."""
+    names, soon = {"desk": "desk", "busy": "busy"}, timedelta(microseconds=1)
+    accept(store, make_alert())
+    [first] = store.work("w", [], names, 1, soon)[1]
+    store.work("w", [failed(first, Reason.UNAUTHORIZED)], names, 0, soon)
+    for number in range(5):
+        accept(store, make_alert(series=f"s{number}", severity="Sev0"), "busy")
+    assert "desk" in {each.destination for each in store.work("w", [], names, 2, soon)[1]}

@@ -1,14 +1,19 @@
 """What the store forgets, and what it never forgets."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from connector.adapter import DeliveryError, Reason
 from connector.lifecycle import episode_after
 from connector.model import Action, ItemState, Receipt, WorkItem
-from connector.store import Delivered, Failed, Quarantining, Store
+from connector.store import Accepting, Address, Delivered, Failed, Quarantining, Store, Stored, retention
+from connector.store.accept import write_accepted
 from connector.testing.by_hand import AT_ONCE, accept, make_alert
 
 NOW = timedelta(0)
@@ -102,3 +107,41 @@ def test_a_quarantined_body_that_was_dealt_with_goes_like_a_raw_body(store: Stor
     store.end_quarantine("ab" * 16, "discarded", "looked at")
     assert store.forget(LONG, NOW) == 1
     assert store.list_quarantined(None, everything=True)[0].body == b""
+
+
+def test_an_episode_that_fires_while_it_is_forgotten_is_delivered(postgres_database: str) -> None:
+    """What is accepted in the very moment its old episode is removed still has an episode to wait in."""
+    with closing(Store.hold(postgres_database)) as store, closing(Store.beside(postgres_database)) as gateway:
+        accept(store, make_alert())
+        deliver(store, ItemState.RESOLVED)
+        while store.write(lambda connection: retention.forget_ended(connection, NOW)):
+            pass
+        with ThreadPoolExecutor(1) as pool:
+
+            def forget_slowly(connection: Connection) -> Future[Stored]:
+                retention.forget_episodes(connection, NOW)
+                accepted = pool.submit(accept, gateway, make_alert(azure_id="a2", minute=90))
+                time.sleep(0.3)  # the accept has begun and waits for the row that is going
+                return accepted
+
+            store.write(forget_slowly).result(20)
+        assert len(store.work("w", [], {"desk": "desk"}, 1, LONG)[1]) == 1
+
+
+@pytest.mark.timeout(60)  # without passing over, it would wait for itself
+def test_an_episode_that_has_just_fired_again_is_not_forgotten(postgres_database: str) -> None:
+    """What another process is accepting at this moment is passed over."""
+    with closing(Store.hold(postgres_database)) as store, closing(Store.beside(postgres_database)) as gateway:
+        accept(store, make_alert())
+        deliver(store, ItemState.RESOLVED)
+        while store.write(lambda connection: retention.forget_ended(connection, NOW)):
+            pass
+
+        def accept_slowly(connection: Connection) -> int:
+            alert = make_alert(azure_id="a2", minute=90)
+            address = Address("desk", alert.series.episode_key)
+            write_accepted(connection, [Accepting(alert, b"", (address,))])
+            return store.write(lambda other: retention.forget_episodes(other, NOW))
+
+        assert gateway.write(accept_slowly) == 0
+        assert len(store.work("w", [], {"desk": "desk"}, 1, LONG)[1]) == 1

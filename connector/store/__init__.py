@@ -144,13 +144,19 @@ class Store:
 
         self._commits.run(write)
 
-    def free_others(self, worker: str, known: Sequence[tuple[str, str]]) -> None:
-        """Free the episodes this worker owns but does not know of: a commit's answer was lost."""
+    def free_others(self, worker: str, known: Sequence[tuple[str, str, int]]) -> None:
+        """Free what this worker owns but does not know of: the answer of a commit was lost.
+
+        `known` are (destination, episode, epoch): the lost commit may have taken the next delivery
+        of an episode whose earlier claim is still known.
+        """
 
         def write(connection: Connection) -> None:
             row = episodes.c
-            for each in connection.execute(select(row.destination, row.key).where(row.owner == worker)).all():
-                if (each.destination, each.key) not in known:
+            for each in connection.execute(
+                select(row.destination, row.key, row.epoch).where(row.owner == worker)
+            ).all():
+                if (each.destination, each.key, each.epoch) not in known:
                     here = (row.destination == each.destination) & (row.key == each.key)
                     connection.execute(update(episodes).where(here).values(owner=None))
 

@@ -24,6 +24,10 @@ PENDING = ("waiting", "delivering")
 """`delivering` on an episode that nobody owns is what a crash left: it waits again."""
 
 
+MOST_URGENT = (episodes.c.rank, episodes.c.waiting_since)
+"""The order between episodes: severity, then age."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One delivery taken by one worker. Settling is fenced by `worker` and `epoch`."""
@@ -55,12 +59,10 @@ def write_claims(
     """Take up to `limit` due episodes of the destinations in `namespaces` (name -> namespace)."""
     moment = now(connection)
     paused = _paused(connection, namespaces)
-    open_names = [name for name in namespaces if name not in paused]
-    taken = [(row, False) for row in connection.execute(_due(open_names, moment, limit))] if open_names else []
-    for name in (name for name, probe_at in paused.items() if probe_at <= moment):
-        waiting = connection.execute(_due([name], moment, 1)).first() if len(taken) < limit else None
-        if waiting is not None and _takes_probe(connection, name, paused[name], moment + probe_every):
-            taken.append((waiting, True))
+    taken = [(row, True) for row in _probes(connection, paused, moment, probe_every)]
+    open_names, room = [name for name in namespaces if name not in paused], limit - len(taken)
+    if open_names and room > 0:
+        taken += [(row, False) for row in connection.execute(_due(open_names, moment, room))]
     claims = [_claim(connection, worker, row, namespaces[row.destination], probe=probe) for row, probe in taken]
     return [claim for claim in claims if claim is not None]
 
@@ -69,6 +71,22 @@ def _paused(connection: Connection, names: Mapping[str, str]) -> dict[str, datet
     row = destinations.c
     query = select(row.name, row.next_probe_at).where(row.paused_since.is_not(None), row.name.in_(list(names)))
     return {found.name: found.next_probe_at for found in connection.execute(query)}
+
+
+def _probes(
+    connection: Connection, paused: Mapping[str, datetime], moment: datetime, probe_every: timedelta
+) -> list[Any]:
+    """One delivery for each paused destination whose probe is due, before anything else is taken.
+
+    Those that failed least often go first: a record that always fails must not use up every probe.
+    """
+    found = []
+    for name in (name for name, probe_at in paused.items() if probe_at <= moment):
+        query = _due([name], moment, 1).order_by(None).order_by(episodes.c.failures, *MOST_URGENT)
+        waiting = connection.execute(query).first()
+        if waiting is not None and _takes_probe(connection, name, paused[name], moment + probe_every):
+            found.append(waiting)
+    return found
 
 
 def _takes_probe(connection: Connection, name: str, seen: datetime, following: datetime) -> bool:
@@ -83,7 +101,7 @@ def _due(names: Sequence[str], moment: datetime, limit: int) -> Select[Any]:
     return (
         select(episodes)
         .where(row.destination.in_(names), row.owner.is_(None), row.due.is_not(None), row.due <= moment)
-        .order_by(row.rank, row.waiting_since)
+        .order_by(*MOST_URGENT)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

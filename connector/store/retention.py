@@ -67,13 +67,14 @@ def forget_episodes(connection: Connection, retention: timedelta) -> int:
     has_delivery = exists().where(
         deliveries.c.destination == episodes.c.destination, deliveries.c.episode == episodes.c.key
     )
-    query = (
-        select(episodes.c.destination, episodes.c.key)
-        .where(episodes.c.touched_at < now(connection) - retention, episodes.c.item_open.is_(False))
-        .where(episodes.c.owner.is_(None), ~has_delivery)
-        .limit(AT_ONCE)
+    ended = (
+        (episodes.c.touched_at < now(connection) - retention)
+        & episodes.c.item_open.is_(False)
+        & episodes.c.owner.is_(None)
+        & episodes.c.due.is_(None)
     )
-    rows = connection.execute(query).all()
+    query = select(episodes.c.destination, episodes.c.key).where(ended, ~has_delivery).limit(AT_ONCE)
+    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
     for row in rows:
         series = episode_series.c
         connection.execute(

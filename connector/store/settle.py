@@ -122,8 +122,14 @@ def _delivered(connection: Connection, settlement: Delivered, moment: datetime) 
         state=codec.dump(episode),
         item_open=episode.item is not None and episode.item.state is ItemState.OPEN,
         failures=0,
-        uncertain_since=None,
+        uncertain_since=claim.notice.uncertain_since if _left_in_doubt(claim) else None,
     )
+
+
+def _left_in_doubt(claim: Claim) -> bool:
+    """News or an end told on a known item looked nothing up: a create in doubt stays in doubt."""
+    opens = any(alert.test or alert.condition is Condition.FIRED for alert in claim.notice.alerts)
+    return claim.notice.item is not None and not opens
 
 
 def _series_after(connection: Connection, claim: Claim) -> None:
