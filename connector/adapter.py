@@ -69,9 +69,9 @@ class DeliveryError(Exception):
         maybe_done: bool | None = None,
         progress: Receipt | None = None,
     ) -> None:
-        super().__init__(message)
         self.reason = reason
-        self.message = message
+        self.message = message.replace("\x00", "")  # a vendor's words; no database keeps this character
+        super().__init__(self.message)
         self.scope = scope or (Scope.DESTINATION if reason in _DESTINATION_WIDE else Scope.ITEM)
         self.retry_after = retry_after
         self.maybe_done = reason not in _SURELY_NOT_DONE if maybe_done is None else maybe_done

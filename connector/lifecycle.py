@@ -358,7 +358,7 @@ def _resources(notice: Notice) -> Sequence[Resource]:
 
 def _raise_to(fired: Sequence[Alert], item: WorkItem, progress: _Progress) -> Severity | None:
     """The severity to raise to: only upwards, and only if nobody changed what we wrote."""
-    worst = min((alert.severity for alert in fired if alert.severity), default=None)
+    worst = min((alert.priority for alert in fired if alert.priority), default=None)
     said = progress.episode.severity
     if worst is None or (said is not None and worst >= said):
         return None
@@ -397,7 +397,7 @@ def _repeats(notice: Notice, *, opened: bool) -> int:
 def _counted_after(episode: Episode, notice: Notice, receipt: Receipt) -> Episode:
     fired = [alert for alert in notice.alerts if alert.condition is Condition.FIRED]
     fresh = Action.OPENED in receipt.actions
-    said = [alert.severity for alert in fired if alert.severity] + ([episode.severity] if episode.severity else [])
+    said = [alert.priority for alert in fired if alert.priority] + ([episode.severity] if episode.severity else [])
     times = [alert.happened_at for alert in fired] + ([episode.fired_at] if episode.fired_at else [])
     noted = Action.NOTED in receipt.actions and bool(fired)
     ended_by_person = noted and _ended_item(receipt.item) and not fresh

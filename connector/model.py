@@ -165,6 +165,11 @@ class Alert:
         return own or self.fired_at or self.received_at
 
     @property
+    def priority(self) -> Severity | None:
+        """How severe it is in meaning: by the family's own rules, else as Azure says."""
+        return self.priority_hint or self.severity
+
+    @property
     def azure_key(self) -> str | None:
         """The alert id in the form to compare: subscription and last segment, in lower case.
 

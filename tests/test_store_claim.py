@@ -7,7 +7,7 @@ import pytest
 
 from connector.adapter import DeliveryError, Reason
 from connector.lifecycle import episode_after
-from connector.model import Action, Alert, ItemState, Receipt, WorkItem
+from connector.model import Action, Alert, ItemState, Receipt, Severity, WorkItem
 from connector.store import Choice, Claim, Delivered, Failed, Settlement, Store
 from connector.testing.by_hand import AT_ONCE, accept, make_alert
 
@@ -322,3 +322,51 @@ def test_a_probe_does_not_wait_behind_the_backlog_of_another_destination(store: 
     for number in range(5):
         accept(store, make_alert(series=f"s{number}", severity="Sev0"), "busy")
     assert "desk" in {each.destination for each in store.work("w", [], names, 2, soon)[1]}
+
+
+def test_what_was_discarded_is_nobodys_turn(store: Store) -> None:
+    """Episodes with nothing left to deliver do not take the places of those that have."""
+    for number in range(5):
+        accept(store, make_alert(series=f"s{number}", severity="Sev0"))
+    store.discard(store.discardable(Choice(state="waiting")), "not wanted")
+    accept(store, make_alert(series="wanted", severity="Sev4"))
+    assert [each.notice.alert.rule for each in claim(store, 1)] == ["wanted"]
+
+
+def test_a_replayed_one_does_not_hide_a_more_severe_one(store: Store) -> None:
+    """The episode is as urgent as the most severe that waits in it."""
+    accept(store, make_alert(azure_id="mild", severity="Sev4"))
+    settle(store, failed(claim(store)[0], Reason.REJECTED))
+    accept(store, make_alert(azure_id="severe", minute=1, severity="Sev0"))
+    accept(store, make_alert(series="other", severity="Sev2"))
+    store.replay(store.replayable(Choice(state="dead")), "once more")
+    assert claim(store, 1)[0].notice.alert.rule != "other"
+
+
+def test_the_familys_own_rules_come_before_azures_severity(store: Store) -> None:
+    """An outage that Azure calls Sev4 is not queued behind a disk that fills."""
+    accept(store, make_alert(series="disk", severity="Sev3"))
+    accept(store, make_alert(series="outage", severity="Sev4", priority_hint=Severity.SEV0))
+    assert claim(store, 1)[0].notice.alert.rule == "outage"
+
+
+def test_a_vendors_odd_words_change_no_verdict(store: Store) -> None:
+    """A character that PostgreSQL refuses is left out; the time-out stays a time-out."""
+    accept(store, make_alert())
+    error = DeliveryError(Reason.TIMEOUT, "no\x00answer")
+    settle(store, Failed(claim(store)[0], error, lambda standing: AT_ONCE.verdict(error, standing)))
+    assert store.list_deliveries()[0].state == "waiting"
+
+
+def test_of_two_that_fired_at_one_instant_a_dead_one_does_not_hold_the_other(store: Store) -> None:
+    """The delivered one has its work item, and its resolved goes there."""
+    for series in ("s1", "s2"):
+        accept(store, make_alert(azure_id=series, series=series), episode="e" * 40)
+    settle(store, failed(claim(store)[0], Reason.REJECTED))
+    [second] = claim(store)
+    settle(store, opened(second))
+    accept(
+        store,
+        make_alert("resolved", azure_id=second.notice.alert.rule, series=second.notice.alert.rule or "", minute=5),
+    )
+    assert len(claim(store)) == 1

@@ -153,7 +153,7 @@ def _bound_by_series(connection: Connection, alert: Alert) -> list[_Bound]:
         connection,
         select(row.destination, row.episode, row.series)
         .where(row.series == alert.series.key)
-        .order_by(row.open.desc(), row.fired_at.desc())
+        .order_by(row.open.desc(), row.fired_at.desc().nulls_first())
         .limit(100),
     )
 
@@ -198,7 +198,7 @@ def _wake_episode(connection: Connection, alert: Alert, bound: _Bound, moment: d
 
 def rank_of(alert: Alert) -> int:
     """Return the place of an alert's severity in the queue; no severity comes last."""
-    return RANKS[alert.severity] if alert.severity else RANK_WITHOUT_SEVERITY
+    return RANKS[alert.priority] if alert.priority else RANK_WITHOUT_SEVERITY
 
 
 def _delivery_row(alert: Alert, bound: _Bound) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, or_, select, update
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
 
 from connector.adapter import Reason
 from connector.model import Alert, Condition, Episode, Notice
@@ -134,8 +134,8 @@ def _this(row: Any) -> Any:
 def _head(connection: Connection, destination: str, key: str) -> Any | None:
     """The next delivery of an episode by Azure's times; marks as held what a dead one holds back."""
     of_episode = deliveries.c.destination == destination, deliveries.c.episode == key
-    query = select(deliveries).where(*of_episode, deliveries.c.state.in_(PENDING)).order_by(*IN_ORDER)
-    for row in connection.execute(query.limit(1000)).all():
+    query = select(deliveries).where(*of_episode, deliveries.c.state.in_(PENDING)).order_by(*IN_ORDER).limit(1)
+    while (row := connection.execute(query).first()) is not None:
         if not _is_held(connection, row, of_episode):
             return row
         connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(state="held"))
@@ -149,6 +149,15 @@ IN_ORDER = (
     deliveries.c.id,
 )
 """The order of one episode's deliveries."""
+
+
+def place_in_queue(connection: Connection, destination: str, episode: str, due: datetime) -> dict[str, Any]:
+    """Return the columns of an episode that say when and how urgently it waits; idle if nothing does."""
+    query = select(func.count(), func.min(deliveries.c.rank), func.min(deliveries.c.received_at)).where(
+        deliveries.c.destination == destination, deliveries.c.episode == episode, deliveries.c.state.in_(PENDING)
+    )
+    count, rank, waiting_since = connection.execute(query).one()
+    return {"due": due, "rank": rank, "waiting_since": waiting_since} if count else {"due": None, "waiting_since": None}
 
 
 def _is_held(connection: Connection, row: Any, of_episode: Any) -> bool:
@@ -167,7 +176,7 @@ def _is_held(connection: Connection, row: Any, of_episode: Any) -> bool:
         *of_episode,
         deliveries.c.state == "delivered",
         deliveries.c.condition == Condition.FIRED,
-        deliveries.c.happened_at > dead[0].happened_at,
+        deliveries.c.happened_at >= dead[0].happened_at,
         before,
     )
     return connection.execute(later_fired.limit(1)).first() is None

@@ -32,8 +32,8 @@ def write_decisions(
             "delivery_id": delivery_id,
             "at": at,
             "step": each.step,
-            "outcome": str(each.outcome),
-            "why": each.why,
+            "outcome": str(each.outcome).replace("\x00", ""),  # PostgreSQL refuses it, a vendor may send it
+            "why": each.why.replace("\x00", ""),
             "data": codec.dump_data(each.data),
         }
         for each in made

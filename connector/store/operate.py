@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from connector.model import Decision
+from connector.store.claim import place_in_queue
 from connector.store.decisions import write_decisions
 from connector.store.engine import now
 from connector.store.tables import deliveries, episodes
@@ -74,5 +75,5 @@ def _put(connection: Connection, ids: Sequence[str], allowed: Sequence[str], sta
         here = (deliveries.c.destination == row.destination) & (deliveries.c.episode == row.episode)
         connection.execute(update(deliveries).where(here, deliveries.c.state == "held").values(state="waiting"))
         episode = (episodes.c.destination == row.destination) & (episodes.c.key == row.episode)
-        awake = {"due": moment, "rank": row.rank, "waiting_since": row.received_at}
-        connection.execute(update(episodes).where(episode).values(awake))
+        place = place_in_queue(connection, row.destination, row.episode, moment)
+        connection.execute(update(episodes).where(episode).values(place))

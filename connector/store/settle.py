@@ -18,7 +18,7 @@ from connector.adapter import DeliveryError, Scope
 from connector.failures import Fate, Standing, Verdict
 from connector.model import Condition, Decision, Episode, ItemState, Receipt
 from connector.store import codec
-from connector.store.claim import PENDING, Claim
+from connector.store.claim import Claim, place_in_queue
 from connector.store.decisions import write_decisions
 from connector.store.engine import insert, now
 from connector.store.tables import deliveries, destinations, episode_series, episodes
@@ -153,17 +153,7 @@ def _series_after(connection: Connection, claim: Claim) -> None:
 
 def _release(connection: Connection, claim: Claim, due: datetime, **values: Any) -> None:
     """Let go of the episode: due again if more waits, idle otherwise."""
-    waiting = connection.execute(
-        select(func.count(), func.min(deliveries.c.rank), func.min(deliveries.c.received_at)).where(
-            deliveries.c.destination == claim.destination,
-            deliveries.c.episode == claim.episode,
-            deliveries.c.state.in_(PENDING),
-        )
-    ).one()
-    if waiting[0]:
-        values |= {"due": due, "rank": waiting[1], "waiting_since": waiting[2]}
-    else:
-        values |= {"due": None, "waiting_since": None}
+    values |= place_in_queue(connection, claim.destination, claim.episode, due)
     connection.execute(update(episodes).where(_episode_row(claim)).values(owner=None, **values))
 
 
