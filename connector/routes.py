@@ -150,7 +150,12 @@ def _severity_words(condition: str) -> str:
 
 
 def _any_fits(pattern: str, texts: Iterable[str]) -> bool:
-    return any(fnmatchcase(text.lower(), pattern.lower()) for text in texts)
+    return any(wildcard_fits(pattern, text) for text in texts)
+
+
+def wildcard_fits(pattern: str, text: str) -> bool:
+    """Whether `text` fits; `*` and `?` are wildcards, every other character stands for itself."""
+    return fnmatchcase(text.lower(), pattern.lower().replace("[", "[[]"))
 
 
 def _named(pairs: Pairs, name: str) -> list[str]:

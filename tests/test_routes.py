@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.adapter import Settings
 from connector.config import RouteConfig
 from connector.model import Alert, Condition, Resource, Series, Severity
-from connector.routes import Chosen, Routes, Routing, episode_key
+from connector.routes import Chosen, Routes, Routing, episode_key, wildcard_fits
 
 SUBSCRIPTION = "7d1c0f6e-0000-4000-8000-5a5a00000001"
 OTHER = "7d1c0f6e-0000-4000-8000-5a5a00000002"
@@ -99,7 +99,8 @@ CONDITIONS = [
     ({"family": "metric"}, True),
     ({"family": "log"}, False),
     ({"rule": "cpu*"}, True),
-    ({"rule": "cpu over [0-9][0-9]%"}, True),
+    ({"rule": "cpu over ??%"}, True),
+    ({"rule": "cpu over [0-9][0-9]%"}, False),
     ({"rule": "cpu.over.90%"}, False),
     ({"rule": "cpu|.*"}, False),
     ({"rule": "over"}, False),
@@ -303,3 +304,20 @@ def test_episode_keys_stay_the_same_for_ever() -> None:
     """Stored episodes are found by these keys after an upgrade: changing them splits open work items."""
     assert episode_key(ALERT, ["rule", "dimensions.pool"]) == "bad4d8680a6d56021ffcf7e8b8f909594dcf76b8"
     assert episode_key(TEST, []) == "73329802a870a2ed64016f72be0fe38dac831ddd"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("[PROD]*", "[PROD] cpu", True),
+        ("[PROD]*", "Dxx", False),
+        ("*]", "cpu [db]", True),
+        ("cp?", "cpu", True),
+        ("c.u", "cpu", False),
+        ("*", "", True),
+        ("a*c", "a\nb\nc", True),
+    ],
+)
+def test_only_the_star_and_the_question_mark_are_wildcards(pattern: str, name: str, fits: bool) -> None:
+    """Rules are often named with brackets: those stand for themselves."""
+    assert wildcard_fits(pattern, name) is fits

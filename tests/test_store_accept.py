@@ -1,16 +1,19 @@
 """The way in of the store: one commit, no doubles, and who hears of a resolved."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.model import Alert, Decision, Fact
-from connector.store import Accepting, Address, Quarantining, Store, StoreMissingError
+from connector.store import ACCEPT_SECONDS, Accepting, Address, Quarantining, Store, StoreError, StoreMissingError
 from connector.testing.by_hand import accept, make_alert
 
 
@@ -167,3 +170,23 @@ def test_commands_do_not_make_a_store(store_url: str) -> None:
 def test_the_clock_is_one(store: Store) -> None:
     """The store's clock is aware and near to ours on one machine."""
     assert abs((store.now() - datetime.now(UTC)).total_seconds()) < 60
+
+
+@pytest.mark.parametrize("table", ["alerts", "decisions", "deliveries", "episodes", "episode_series"])
+def test_a_lock_that_somebody_holds_is_told_in_time(postgres_database: str, table: str) -> None:
+    """A foreign lock on any table ends in a StoreError well before Azure gives up, and passes with the lock."""
+    engine = create_engine(postgres_database)
+    with closing(Store.hold(postgres_database)) as store, engine.connect() as foreign:
+        foreign.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        began = time.monotonic()
+        with pytest.raises(StoreError):
+            store.accept(_accepting())
+        assert time.monotonic() - began < ACCEPT_SECONDS + 1
+        foreign.rollback()
+        assert store.accept(_accepting()).deliveries
+    engine.dispose()
+
+
+def _accepting() -> Accepting:
+    alert = make_alert()
+    return Accepting(alert, b"{}", (Address("desk", alert.series.episode_key),), (Decision("read", "fired", "x"),))

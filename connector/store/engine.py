@@ -30,6 +30,20 @@ QUICK_CHECK_BYTES = 64 * 1024 * 1024
 """Files up to this size are checked for damage at start; a larger one would delay it by seconds."""
 
 
+_SERVER_PATIENCE: dict[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8000,
+    "options": "-c lock_timeout=3000 -c statement_timeout=6000 -c idle_in_transaction_session_timeout=15000",
+}
+"""How long PostgreSQL may keep us waiting: Azure hears within ten seconds, or takes us for dead.
+
+A transaction that somebody left open may not hold a row for ever either.
+"""
+
+
 def sqlite_path(url: str) -> Path | None:
     """Return the file of a SQLite URL, `None` for PostgreSQL."""
     parsed = make_url(url)
@@ -40,7 +54,7 @@ def connect(url: str, *, create: bool) -> Engine:
     """Return an engine for `url`; raises StoreMissingError where there is no file and `create` is false."""
     path = sqlite_path(url)
     if path is None:
-        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"connect_timeout": 5})
+        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args=_SERVER_PATIENCE)
     if create:
         _touch_private(path)
     elif not path.exists():

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, inspect, text
 
 from connector.store.engine import store_errors
 from connector.store.errors import SchemaError, StoreMissingError, StoreUnavailableError
@@ -44,6 +44,8 @@ def upgrade(engine: Engine) -> None:
     """Bring the store to our version; raises SchemaError for a newer one."""
     refuse_newer(engine)
     with store_errors(), engine.execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":  # a large table takes the time it takes
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
         command.upgrade(_config(connection), "head")
 
 
