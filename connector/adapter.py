@@ -56,7 +56,6 @@ class DeliveryError(Exception):
     `message` is a sentence an administrator can act on; it carries no secret and no personal data.
     `scope` defaults by reason. `retry_after` is what the vendor asked for. `maybe_done` says that
     the vendor may have done it all the same (default by reason), so that the next try looks first.
-    `progress` is what had been done before the failure.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class DeliveryError(Exception):
         scope: Scope | None = None,
         retry_after: timedelta | None = None,
         maybe_done: bool | None = None,
-        progress: Receipt | None = None,
     ) -> None:
         self.reason = reason
         self.message = message.replace("\x00", "")  # a vendor's words; no database keeps this character
@@ -75,7 +73,6 @@ class DeliveryError(Exception):
         self.scope = scope or (Scope.DESTINATION if reason in _DESTINATION_WIDE else Scope.ITEM)
         self.retry_after = retry_after
         self.maybe_done = reason not in _SURELY_NOT_DONE if maybe_done is None else maybe_done
-        self.progress = progress
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"

@@ -129,7 +129,6 @@ class Dispatcher:
         self._draining = False
         self._awake = threading.Event()
         self._thread = Supervised("dispatcher", self._step, failed)
-        self._housekeeping = threading.Lock()
         self.last_beat = time.monotonic()
 
     def start(self) -> None:
@@ -301,7 +300,8 @@ class Housekeeper:
         self._store.beat(self._worker)
         self._dispatcher.last_beat = time.monotonic()
         if time.monotonic() >= self._forget_at:
+            if self._store.forget(self._retention, self._keep_raw):
+                self._thread.stopping.wait(0.1)  # others write, and the next beat comes, between two portions
+                return
             self._forget_at = time.monotonic() + FORGET_EVERY_SECONDS
-            while self._store.forget(self._retention, self._keep_raw) and not self._thread.stopping.is_set():
-                time.sleep(0.05)  # others write in between
         self._thread.stopping.wait(BEAT_SECONDS)

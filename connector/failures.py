@@ -50,6 +50,7 @@ class Standing:
     failures_in_a_row: int
     paused: bool
     last_success_at: datetime | None
+    well_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Patience:
         return Verdict(Fate.DEAD, standing.at, failures, f"{error.reason}: trying again would not help")
 
     def _gives_up(self, standing: Standing) -> bool:
-        began, well = standing.first_failed_at, standing.last_success_at
-        if began is None or well is None or well <= began:
+        began, success = standing.first_failed_at, standing.last_success_at
+        if began is None or success is None or success <= began:
             return False
-        return standing.at - began >= self.give_up_after
+        in_good_times = max(began, standing.well_since or began)  # an outage of the destination is nobody's fault
+        return standing.at - in_good_times >= self.give_up_after

@@ -199,7 +199,7 @@ class WorkItemAdapter(Adapter[W]):
             self._deliver(notice, progress)
         except DeliveryError as error:
             if progress.actions:
-                error.progress, error.maybe_done = progress.receipt(), True
+                error.maybe_done = True  # part of it was done
             raise
         return progress.receipt()
 

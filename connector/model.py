@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
 
 Pairs = tuple[tuple[str, str], ...]
 """Names and values in the order received; names may repeat."""
@@ -353,11 +352,6 @@ class Receipt:
     configuration_items: tuple[ConfigurationItem, ...] = ()
     findings: Findings = ()
     decisions: tuple[Decision, ...] = ()
-
-    @classmethod
-    def nothing(cls, item: WorkItem | None, decision: Decision) -> Self:
-        """Return the receipt of a notice that asked for no move."""
-        return cls((Action.NOTHING,), item, decisions=(decision,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,3 +106,14 @@ def test_giving_up_needs_a_well_destination(
         attempts=50, first_failed_at=NOW - first_failed, last_success_at=NOW - last_success if last_success else None
     )
     assert PATIENCE.verdict(DeliveryError(Reason.VENDOR_FAULT, "x"), stands).fate is fate
+
+
+def test_an_outage_of_the_destination_does_not_count_against_a_delivery() -> None:
+    """Only time during which others got through counts: right after an outage nobody is given up."""
+    stands = standing(
+        attempts=50,
+        first_failed_at=NOW - timedelta(days=9),
+        last_success_at=NOW - timedelta(minutes=1),
+        well_since=NOW - timedelta(minutes=2),
+    )
+    assert PATIENCE.verdict(DeliveryError(Reason.TIMEOUT, "x"), stands).fate is Fate.RETRY

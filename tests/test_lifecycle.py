@@ -460,8 +460,8 @@ def test_opened_and_resolved_with_the_last_answer_lost_is_still_our_resolve() ->
     assert desk.fires(6 * MINUTE) == ("reopened",)
 
 
-def test_a_failure_after_a_first_act_carries_what_was_done() -> None:
-    """Opened, but not resolved: the error says that something may be done, and what."""
+def test_a_failure_after_a_first_act_leaves_doubt() -> None:
+    """Opened, but not resolved: the error says that something may be done, so the next try looks first."""
     desk = Desk()
     desk.resolves(5 * MINUTE)
     failing = _FailsOnSecondWrite(desk.adapter.settings, destination="desk")
@@ -469,8 +469,6 @@ def test_a_failure_after_a_first_act_carries_what_was_done() -> None:
     with pytest.raises(DeliveryError) as caught:
         failing.deliver(notice)
     assert caught.value.maybe_done
-    assert isinstance(caught.value.progress, Receipt)
-    assert caught.value.progress.actions == (Action.OPENED,)
 
 
 class _FailsOnSecondWrite(MockAdapter):

@@ -3,17 +3,27 @@
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.model import Alert, Decision, Fact
-from connector.store import ACCEPT_SECONDS, Accepting, Address, Quarantining, Store, StoreError, StoreMissingError
+from connector.store import (
+    ACCEPT_SECONDS,
+    Accepting,
+    Address,
+    Quarantining,
+    Store,
+    Stored,
+    StoreError,
+    StoreMissingError,
+)
+from connector.store.accept import write_accepted
 from connector.testing.by_hand import accept, make_alert
 
 
@@ -190,3 +200,21 @@ def test_a_lock_that_somebody_holds_is_told_in_time(postgres_database: str, tabl
 def _accepting() -> Accepting:
     alert = make_alert()
     return Accepting(alert, b"{}", (Address("desk", alert.series.episode_key),), (Decision("read", "fired", "x"),))
+
+
+def test_a_fired_and_its_resolved_at_two_gateways_find_each_other(postgres_database: str) -> None:
+    """Accepted at the same moment into two episodes, the resolved still is bound to its fired."""
+    with closing(Store.hold(postgres_database)) as one, closing(Store.beside(postgres_database)) as other:
+        fired = make_alert(azure_id="a1")
+        end = make_alert("resolved", azure_id="a1", minute=5, series="lost-its-dimensions")
+        with ThreadPoolExecutor(1) as pool:
+
+            def accept_slowly(connection: Connection) -> Future[Stored]:
+                address = Address("desk", fired.series.episode_key)
+                write_accepted(connection, [Accepting(fired, b"{}", (address,))])
+                following = pool.submit(accept, other, end)
+                time.sleep(0.3)  # the other gateway has begun
+                return following
+
+            one.write(accept_slowly).result(20)
+        assert destinations_of(one, end) == {"desk": fired.series.episode_key}

@@ -246,7 +246,6 @@ def test_a_probe_that_succeeds_ends_the_pause(store: Store) -> None:
     [first] = store.work("w", [], NAMESPACES, 1, soon)[1]
     store.work("w", [failed(first, Reason.UNAUTHORIZED)], NAMESPACES, 0, soon)
     [probe] = store.work("w", [], NAMESPACES, 9, PROBE)[1]
-    assert probe.probe
     assert store.work("w", [], NAMESPACES, 9, PROBE)[1] == []
     settle(store, opened(probe))
     assert len(claim(store)) == 2

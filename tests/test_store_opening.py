@@ -4,11 +4,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from connector.store import (
     SchemaError,
@@ -159,3 +160,24 @@ def test_an_empty_database_is_no_store_for_a_command(postgres_database: str) -> 
     """On PostgreSQL too a command says which command makes the store."""
     with pytest.raises(StoreMissingError, match="db upgrade"):
         Store.beside(postgres_database)
+
+
+def test_several_may_start_at_once_on_an_empty_database(postgres_database: str) -> None:
+    """Each of five ends with the same store, made once."""
+    with ThreadPoolExecutor(5) as pool:
+        stores = list(pool.map(Store.hold, [postgres_database] * 5))
+    for store in stores:
+        assert store.list_alerts(None) == []
+        store.close()
+
+
+def test_a_read_only_server_is_named(postgres_database: str) -> None:
+    """After a fail-over the old server may only be read: that is the server's state and no fault of ours."""
+    with closing(Store.hold(postgres_database)) as store:
+        with pytest.raises(StoreUnavailableError, match="read-only"):
+            store.write(lambda connection: connection.execute(text("SET TRANSACTION READ ONLY")) and _beat(connection))
+        store.beat("w")
+
+
+def _beat(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM workers"))

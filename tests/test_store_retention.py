@@ -7,13 +7,14 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from connector.adapter import DeliveryError, Reason
 from connector.lifecycle import episode_after
 from connector.model import Action, ItemState, Receipt, WorkItem
 from connector.store import Accepting, Address, Delivered, Failed, Quarantining, Store, Stored, retention
 from connector.store.accept import write_accepted
+from connector.store.tables import episodes
 from connector.testing.by_hand import AT_ONCE, accept, make_alert
 
 NOW = timedelta(0)
@@ -145,3 +146,28 @@ def test_an_episode_that_has_just_fired_again_is_not_forgotten(postgres_database
 
         assert gateway.write(accept_slowly) == 0
         assert len(store.work("w", [], {"desk": "desk"}, 1, LONG)[1]) == 1
+
+
+def test_correlation_values_never_repeat(store: Store) -> None:
+    """A look-up after the retention must not find an item of long ago: the count outlives the rest."""
+    values = []
+    for number in (1, 2):
+        accept(store, make_alert(azure_id=f"a{number}", minute=number))
+        [claim] = store.work("w", [], {"desk": "desk"}, 1, LONG)[1]
+        assert claim.notice.item is None
+        values.append(claim.notice.correlation)
+        item = WorkItem("1", "M1", "", ItemState.RESOLVED, correlation=claim.notice.correlation)
+        receipt = Receipt((Action.OPENED,), item)
+        store.work("w", [Delivered(claim, receipt, episode_after(claim.notice, receipt))], {}, 0, LONG)
+        forget(store)
+    assert len(set(values)) == 2
+
+
+def test_an_episode_without_an_item_leaves_nothing(store: Store) -> None:
+    """There is no correlation value to keep apart."""
+    accept(store, make_alert("resolved", azure_id="unknown", minute=5))
+    [claim] = store.work("w", [], {"desk": "desk"}, 1, LONG)[1]
+    receipt = Receipt((Action.NOTHING,))
+    store.work("w", [Delivered(claim, receipt, episode_after(claim.notice, receipt))], {}, 0, LONG)
+    forget(store)
+    assert store.read(lambda connection: connection.execute(select(episodes)).all()) == []

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,9 @@ ACCEPT_SECONDS = 8.0
 
 HOLDER_WAIT_SECONDS = 15.0
 """How long a second holder waits for the first to go: a restart overlaps by seconds."""
+
+PORTION = 200
+"""Deliveries that one commit of an operator changes."""
 
 WORKER_EXPIRY = timedelta(seconds=30)
 """A worker whose heartbeat is older than this is taken for dead; its episodes are free again."""
@@ -200,11 +204,17 @@ class Store:
 
     def replay(self, ids: Sequence[str], comment: str) -> None:
         """Try deliveries again."""
-        self.write(lambda connection: operate.replay(connection, ids, comment))
+        self._in_portions(ids, partial(operate.replay, comment=comment))
 
     def discard(self, ids: Sequence[str], comment: str) -> None:
         """Give deliveries up."""
-        self.write(lambda connection: operate.discard(connection, ids, comment))
+        self._in_portions(ids, partial(operate.discard, comment=comment))
+
+    def _in_portions(self, ids: Sequence[str], act: Callable[..., None]) -> None:
+        """Twenty thousand in one transaction would keep the way in waiting for as long."""
+        for start in range(0, len(ids), PORTION):
+            some = ids[start : start + PORTION]
+            self.write(partial(act, ids=some))
 
     def list_quarantined(self, limit: int | None, *, everything: bool = False) -> list[Quarantined]:
         """Return kept bodies, newest first."""

@@ -125,7 +125,7 @@ def _delivery(row: Any) -> StoredDelivery:
         row.next_attempt_at if waits else None,
         row.received_at,
         row.done_at,
-        codec.load_episode(row.episode_state).repeats if row.episode_state else 0,
+        codec.load_episode(row.episode_state).repeats if (row.episode_state or "").startswith("{") else 0,
         codec.load_receipt(row.receipt),
         json.loads(row.last_error) if row.last_error else None,
     )

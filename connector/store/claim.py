@@ -40,7 +40,6 @@ class Claim:
     attempts: int
     received_at: datetime
     notice: Notice
-    probe: bool = False
 
     @property
     def destination(self) -> str:
@@ -59,11 +58,11 @@ def write_claims(
     """Take up to `limit` due episodes of the destinations in `namespaces` (name -> namespace)."""
     moment = now(connection)
     paused = _paused(connection, namespaces)
-    taken = [(row, True) for row in _probes(connection, paused, moment, probe_every)]
+    taken = _probes(connection, paused, moment, probe_every)
     open_names, room = [name for name in namespaces if name not in paused], limit - len(taken)
     if open_names and room > 0:
-        taken += [(row, False) for row in connection.execute(_due(open_names, moment, room))]
-    claims = [_claim(connection, worker, row, namespaces[row.destination], probe=probe) for row, probe in taken]
+        taken += connection.execute(_due(open_names, moment, room)).all()
+    claims = [_claim(connection, worker, row, namespaces[row.destination]) for row in taken]
     return [claim for claim in claims if claim is not None]
 
 
@@ -107,7 +106,7 @@ def _due(names: Sequence[str], moment: datetime, limit: int) -> Select[Any]:
     )
 
 
-def _claim(connection: Connection, worker: str, row: Any, namespace: str, *, probe: bool) -> Claim | None:
+def _claim(connection: Connection, worker: str, row: Any, namespace: str) -> Claim | None:
     head = _head(connection, row.destination, row.key)
     if head is None:
         connection.execute(update(episodes).where(_this(row)).values(due=None))
@@ -119,12 +118,16 @@ def _claim(connection: Connection, worker: str, row: Any, namespace: str, *, pro
     connection.execute(
         update(deliveries).where(deliveries.c.id == head.id).values(state="delivering", next_attempt_at=None)
     )
-    episode = codec.load_episode(row.state) if row.state else Episode(row.key)
+    episode = _episode(row)
     said, ended = _said(connection, head, row.destination, row.key)
     notice = Notice(row.destination, namespace, episode, said, moment, ended, row.uncertain_since)
-    return Claim(
-        head.id, head.alert_id, worker, row.epoch + 1, head.series, head.attempts, head.received_at, notice, probe
-    )
+    return Claim(head.id, head.alert_id, worker, row.epoch + 1, head.series, head.attempts, head.received_at, notice)
+
+
+def _episode(row: Any) -> Episode:
+    """The episode as it was settled last; of a new or a forgotten one only the count of its items."""
+    settled = row.state.startswith("{")
+    return codec.load_episode(row.state) if settled else Episode(row.key, row.occurrence)
 
 
 def _this(row: Any) -> Any:

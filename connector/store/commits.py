@@ -45,13 +45,13 @@ class Commits:
 
     def transact(self, write: Callable[[Connection], T]) -> T:
         """Run `write` in a transaction, again after a deadlock; the caller holds the turn."""
-        for _ in range(DEADLOCK_TRIES - 1):
+        for _ in range(DEADLOCK_TRIES):
             try:
                 return self._once(write)
             except DBAPIError as error:
                 if not is_deadlock(error):
                     raise
-        return self._once(write)
+        raise StoreBusyError("the database ended one deadlock after the other")
 
     def _once(self, write: Callable[[Connection], T]) -> T:
         try:

@@ -117,9 +117,18 @@ def store_errors() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise described(error) from error
     except DBAPIError as error:
-        if error.connection_invalidated or _damaged(error):
+        if error.connection_invalidated or _damaged(error) or _server_state(error):
             raise described(error) from error
         raise
+
+
+_SERVER_STATES = ("25", "53", "57", "58")
+"""SQLSTATE classes that speak of the server and not of a statement: read-only after a fail-over,
+out of resources, shutting down, a fault of its system (PostgreSQL documentation, appendix A)."""
+
+
+def _server_state(error: DBAPIError) -> bool:
+    return (getattr(error.orig, "sqlstate", None) or "").startswith(_SERVER_STATES)
 
 
 def _damaged(error: DBAPIError) -> bool:

@@ -63,7 +63,11 @@ def forget_ended(connection: Connection, retention: timedelta) -> int:
 
 
 def forget_episodes(connection: Connection, retention: timedelta) -> int:
-    """Remove episodes that ended more than `retention` ago and have no delivery left; return how many."""
+    """Empty episodes that ended more than `retention` ago and have no delivery left; return how many.
+
+    Of one that had work items its count stays: the correlation value of the next item must not be
+    that of an old one, or a look-up would adopt what ended long ago.
+    """
     has_delivery = exists().where(
         deliveries.c.destination == episodes.c.destination, deliveries.c.episode == episodes.c.key
     )
@@ -73,12 +77,20 @@ def forget_episodes(connection: Connection, retention: timedelta) -> int:
         & episodes.c.owner.is_(None)
         & episodes.c.due.is_(None)
     )
-    query = select(episodes.c.destination, episodes.c.key).where(ended, ~has_delivery).limit(AT_ONCE)
+    column = episodes.c
+    full = column.state != _EMPTIED
+    query = select(column.destination, column.key, column.occurrence).where(ended, full, ~has_delivery).limit(AT_ONCE)
     rows = connection.execute(query.with_for_update(skip_locked=True)).all()
     for row in rows:
-        series = episode_series.c
+        series, here = episode_series.c, (column.destination == row.destination) & (column.key == row.key)
         connection.execute(
             delete(episode_series).where(series.destination == row.destination, series.episode == row.key)
         )
-        connection.execute(delete(episodes).where(episodes.c.destination == row.destination, episodes.c.key == row.key))
+        if row.occurrence:
+            connection.execute(update(episodes).where(here).values(state=_EMPTIED))
+        else:
+            connection.execute(delete(episodes).where(here))
     return len(rows)
+
+
+_EMPTIED = "forgotten"

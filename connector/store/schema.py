@@ -46,6 +46,10 @@ def upgrade(engine: Engine) -> None:
     with store_errors(), engine.execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":  # a large table takes the time it takes
             connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(4917207)")
+            )  # several may start at once on an empty one
         command.upgrade(_config(connection), "head")
 
 

@@ -120,6 +120,7 @@ def _delivered(connection: Connection, settlement: Delivered, moment: datetime) 
         claim,
         moment,
         state=codec.dump(episode),
+        occurrence=episode.occurrence,
         item_open=episode.item is not None and episode.item.state is ItemState.OPEN,
         failures=0,
         uncertain_since=claim.notice.uncertain_since if _left_in_doubt(claim) else None,
@@ -167,6 +168,7 @@ def _standing(connection: Connection, claim: Claim, destination: dict[str, Any],
         destination["failures"],
         destination["paused_since"] is not None,
         destination["last_success_at"],
+        destination["well_since"],
     )
 
 
@@ -204,7 +206,9 @@ def error_text(error: DeliveryError, at: datetime) -> str:
 
 
 def _destination_is_well(connection: Connection, row: dict[str, Any], moment: datetime) -> None:
+    recovers = row["failures"] > 0 or row["paused_since"] is not None or row["well_since"] is None
     row |= {"failures": 0, "last_success_at": moment, **_NOT_PAUSED}
+    row |= {"well_since": moment} if recovers else {}
     _write_destination(connection, row)
 
 

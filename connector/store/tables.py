@@ -109,6 +109,7 @@ episodes = Table(
     Column("destination", Text, primary_key=True),
     Column("key", String(40), primary_key=True),
     _text("state"),
+    Column("occurrence", Integer, nullable=False, default=0),  # outlives the rest: correlation values never repeat
     Column("item_open", Boolean, nullable=False, default=False),
     Column("due", Instant),  # when its next delivery may be tried; null: nothing waits
     Column("rank", Integer, nullable=False),
@@ -120,12 +121,18 @@ episodes = Table(
     Column("touched_at", Instant, nullable=False),
     Index(
         "ix_episodes_ready",
+        "destination",
         "rank",
         "waiting_since",
         sqlite_where=text("due IS NOT NULL AND owner IS NULL"),
         postgresql_where=text("due IS NOT NULL AND owner IS NULL"),
     ),
-    Index("ix_episodes_owner", "owner"),
+    Index(
+        "ix_episodes_owner",
+        "owner",
+        sqlite_where=text("owner IS NOT NULL"),
+        postgresql_where=text("owner IS NOT NULL"),
+    ),
 )
 
 episode_series = Table(
@@ -149,6 +156,7 @@ destinations = Table(
     Column("next_probe_at", Instant),
     Column("failures", Integer, nullable=False, default=0),
     Column("last_success_at", Instant),
+    Column("well_since", Instant),  # the end of its last trouble
 )
 
 workers = Table(

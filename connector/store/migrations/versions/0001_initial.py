@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("next_probe_at", Instant(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_success_at", Instant(), nullable=True),
+        sa.Column("well_since", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_destinations")),
     )
     op.create_table(
@@ -93,6 +94,7 @@ def upgrade() -> None:
         sa.Column("destination", sa.Text(), nullable=False),
         sa.Column("key", sa.String(length=40), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("occurrence", sa.Integer(), nullable=False),
         sa.Column("item_open", sa.Boolean(), nullable=False),
         sa.Column("due", Instant(), nullable=True),
         sa.Column("rank", sa.Integer(), nullable=False),
@@ -104,11 +106,18 @@ def upgrade() -> None:
         sa.Column("touched_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("destination", "key", name=op.f("pk_episodes")),
     )
-    op.create_index("ix_episodes_owner", "episodes", ["owner"], unique=False)
+    op.create_index(
+        "ix_episodes_owner",
+        "episodes",
+        ["owner"],
+        unique=False,
+        sqlite_where=sa.text("owner IS NOT NULL"),
+        postgresql_where=sa.text("owner IS NOT NULL"),
+    )
     op.create_index(
         "ix_episodes_ready",
         "episodes",
-        ["rank", "waiting_since"],
+        ["destination", "rank", "waiting_since"],
         unique=False,
         sqlite_where=sa.text("due IS NOT NULL AND owner IS NULL"),
         postgresql_where=sa.text("due IS NOT NULL AND owner IS NULL"),
