@@ -23,7 +23,7 @@ BROAD_EXCEPTS = {
     "connector/dispatch.py:Supervised._run": "outermost loop of a supervised thread",
     "connector/intake.py:Intake.take_in": "last net of the way in: into quarantine, never lost",
     "connector/metrics.py:_BacklogCollector._rows": "end of a scrape",
-    "connector/store/commits.py:SharedCommits._write_alone": "handed on to the thread of the request",
+    "connector/store/look.py:Look._run": "end of a thread, handed on to the one that asks",
     "connector/store/commits.py:SharedCommits._write_batch": "handed on to the threads of the requests",
     "connector/web/endpoints.py:_LastNet.__call__": "end of a request",
     "connector/web/server.py:Server._serve": "end of the HTTP thread",

@@ -1,5 +1,8 @@
 """The way in of the store: one commit, no doubles, and who hears of a resolved."""
 
+import os
+import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -7,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
@@ -25,6 +29,7 @@ from connector.store import (
 )
 from connector.store.accept import write_accepted
 from connector.testing.by_hand import accept, make_alert
+from connector.testing.postgres import PostgresServer, fresh_database
 
 
 @pytest.fixture
@@ -218,3 +223,56 @@ def test_a_fired_and_its_resolved_at_two_gateways_find_each_other(postgres_datab
 
             one.write(accept_slowly).result(20)
         assert destinations_of(one, end) == {"desk": fired.series.episode_key}
+
+
+def test_a_frozen_server_is_told_in_time() -> None:
+    """The server stands still in mid-sentence: whoever asks hears so before Azure gives up, and nothing is lost."""
+    with (
+        PostgresServer() as server,  # its own: nobody else's processes are stopped
+        fresh_database(server.url) as url,
+        closing(Store.hold(url)) as store,
+    ):
+        engine = create_engine(url)
+        accept(store, make_alert(azure_id="before"))
+        pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        with engine.connect() as connection:
+            backends = list(connection.execute(text(pids)).scalars())
+        assert backends
+        try:
+            for pid in backends:
+                os.kill(pid, signal.SIGSTOP)
+            began = time.monotonic()
+            with ThreadPoolExecutor(4) as pool:
+                answers = [pool.submit(accept, store, make_alert(azure_id=f"a{number}")) for number in range(3)]
+                look = pool.submit(store.ready)
+                errors = [each.exception() for each in (*answers, look)]
+            assert [isinstance(error, StoreError) for error in errors] == [True] * 4
+            assert time.monotonic() - began < ACCEPT_SECONDS + 1
+        finally:
+            for pid in backends:
+                os.kill(pid, signal.SIGCONT)
+        for number in range(3):
+            assert accept(store, make_alert(azure_id=f"a{number}")).deliveries
+        store.ready()
+        assert len(store.list_alerts(None)) == 4
+        engine.dispose()
+
+
+def test_a_store_that_was_removed_is_not_ready(tmp_path: Path) -> None:
+    """SQLite would go on writing to the file that nobody can find any more."""
+    with closing(Store.hold(f"sqlite:///{tmp_path}/s.db")) as store:
+        store.ready()
+        (tmp_path / "s.db").unlink()
+        with pytest.raises(StoreError, match="moved or removed"):
+            store.ready()
+
+
+def test_a_store_that_is_locked_is_not_ready(tmp_path: Path) -> None:
+    """Ready means that an alert could be stored now."""
+    with closing(Store.hold(f"sqlite:///{tmp_path}/s.db")) as store:
+        with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as foreign:
+            foreign.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="locked"):
+                store.ready()
+            foreign.execute("ROLLBACK")
+        store.ready()

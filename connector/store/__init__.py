@@ -23,7 +23,16 @@ from connector.store.browse import Backlog, StoredAlert, StoredDelivery
 from connector.store.claim import Claim, write_claims
 from connector.store.commits import Commits, SharedCommits
 from connector.store.decisions import Recorded, decisions_about
-from connector.store.engine import Holder, check_sqlite_file, connect, insert, now, sqlite_path, store_errors
+from connector.store.engine import (
+    Holder,
+    StoreFile,
+    check_sqlite_file,
+    connect,
+    insert,
+    now,
+    sqlite_path,
+    store_errors,
+)
 from connector.store.errors import (
     SchemaError,
     StoreBusyError,
@@ -31,6 +40,7 @@ from connector.store.errors import (
     StoreMissingError,
     StoreUnavailableError,
 )
+from connector.store.look import Look
 from connector.store.operate import Choice
 from connector.store.quarantine import Quarantined, Quarantining
 from connector.store.settle import Delivered, Failed, Settled, Settlement, write_settlements
@@ -40,6 +50,9 @@ T = TypeVar("T")
 
 ACCEPT_SECONDS = 8.0
 """A commit that takes longer is answered 503: Azure waits about ten seconds (docs/http.md)."""
+
+READY_SECONDS = 4.0
+"""How long /readyz waits for the database; a statement may wait three of them for another's lock."""
 
 HOLDER_WAIT_SECONDS = 15.0
 """How long a second holder waits for the first to go: a restart overlaps by seconds."""
@@ -56,9 +69,12 @@ class Store:
 
     def __init__(self, engine: Engine, holder: Holder | None = None) -> None:
         self._engine = engine
+        self._file = StoreFile.of(engine)
         self._holder = holder
         self._commits = Commits(engine)
         self._accepts = SharedCommits(self._commits, write_accepted)
+        self._bodies = SharedCommits(self._commits, quarantine.write_quarantined)
+        self._look = Look(self._look_at_database)
 
     @classmethod
     def hold(cls, url: str) -> Store:
@@ -93,6 +109,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of connections and of the holder's lock."""
+        self._accepts.close()
+        self._bodies.close()
         self._engine.dispose()
         if self._holder is not None:
             self._holder.release()
@@ -105,7 +123,7 @@ class Store:
 
     def quarantine(self, kept: Quarantining) -> None:
         """Keep a body that could not become an alert; raises StoreError."""
-        self.write(lambda connection: quarantine.write_quarantined(connection, kept))
+        self._bodies.submit(kept, ACCEPT_SECONDS)
 
     # the way out
 
@@ -237,8 +255,14 @@ class Store:
     # transactions
 
     def ready(self) -> None:
-        """Raise StoreError unless the database answers now."""
-        self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
+        """Raise StoreError unless the database can be written now, and says so soon."""
+        self._look.within(READY_SECONDS)
+
+    def _look_at_database(self) -> None:
+        if self._file is not None and not self._file.is_there():
+            raise StoreUnavailableError("the database file has been moved or removed; stop, and restore it")
+        nothing = update(workers).where(workers.c.id.is_(None)).values(id="")
+        self._commits.run(lambda connection: connection.execute(nothing), timeout=READY_SECONDS)
 
     def now(self) -> datetime:
         """Return the clock that all processes of this store share."""

@@ -6,19 +6,20 @@ its way to the disk are written together by the next one: forty waiting requests
 
 from __future__ import annotations
 
-import time
-from collections import deque
+import queue
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from connector.store.engine import BUSY_SECONDS, is_deadlock, store_errors
+from connector.store.engine import is_deadlock, store_errors
 from connector.store.errors import StoreBusyError, StoreError
-from connector.store.fair_lock import FairLock, seconds_left
+from connector.store.fair_lock import FairLock
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -34,17 +35,16 @@ class Commits:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(writes=True)
-        self.turn = FairLock()
+        self._turn = FairLock()
 
     def run(self, write: Callable[[Connection], T], *, timeout: float = 60.0) -> T:
         """Run `write` in a transaction of its own turn; raises StoreError."""
-        with self.turn.held(timeout) as had:
+        with self._turn.held(timeout) as had:
             if not had:
                 raise StoreBusyError("the store is too busy to commit in time")
-            return self.transact(write)
+            return self._transact(write)
 
-    def transact(self, write: Callable[[Connection], T]) -> T:
-        """Run `write` in a transaction, again after a deadlock; the caller holds the turn."""
+    def _transact(self, write: Callable[[Connection], T]) -> T:
         for _ in range(DEADLOCK_TRIES):
             try:
                 return self._once(write)
@@ -71,65 +71,75 @@ class _Request(Generic[Item, Answer]):
 
 
 class SharedCommits(Generic[Item, Answer]):
-    """Lets many threads' items be written by one transaction, whoever's turn comes first."""
+    """Writes many threads' items, as many as wait by one transaction, in a thread of its own.
+
+    So whoever submits waits for an answer and not for the database: one that has frozen keeps the
+    writer, and everybody else is told in time.
+    """
 
     def __init__(self, commits: Commits, write: Callable[[Connection, Sequence[Item]], list[Answer]]) -> None:
         self._commits = commits
         self._write = write
-        self._queue: deque[_Request[Item, Answer]] = deque()
+        self._queue: queue.SimpleQueue[_Request[Item, Answer] | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_all, name="store-writer", daemon=True)
+        self._starting = threading.Lock()
 
     def submit(self, item: Item, timeout: float) -> Answer:
-        """Return the answer for `item` once its commit is on disk; raises StoreBusyError after `timeout`."""
-        request: _Request[Item, Answer] = _Request(item)
-        self._queue.append(request)
-        deadline = time.monotonic() + timeout
-        with self._commits.turn.held(max(0.1, timeout - BUSY_SECONDS)) as had:  # a statement may wait that long
-            if had:
-                while not request.answer.done():
-                    self._write_batch()
-        if not request.answer.done() and not self._withdraw(request):
-            return self._answer_by(request, deadline)
-        if not request.answer.done():
-            raise StoreBusyError("the store is too busy to commit in time")
-        return request.answer.result()
+        """Return the answer for `item` once its commit is on disk; raises StoreBusyError after `timeout`.
 
-    def _answer_by(self, request: _Request[Item, Answer], deadline: float) -> Answer:
-        """Somebody is writing it at this moment: its answer may still come in time."""
+        An item whose commit is under way by then may be stored all the same: sent again, it is a
+        duplicate.
+        """
+        request: _Request[Item, Answer] = _Request(item)
+        self._start()
+        self._queue.put(request)
         try:
-            return request.answer.result(seconds_left(deadline) + 0.5)
+            return request.answer.result(timeout)
         except TimeoutError as error:
+            request.answer.cancel()
             raise StoreBusyError("the store did not commit in time") from error
 
-    def _withdraw(self, request: _Request[Item, Answer]) -> bool:
-        try:
-            self._queue.remove(request)
-        except ValueError:
-            return False
-        return True
+    def close(self) -> None:
+        """End the writer once what is submitted is written."""
+        if self._writer.is_alive():
+            self._queue.put(None)
+            self._writer.join(5.0)
 
-    def _write_batch(self) -> None:
-        batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+    def _start(self) -> None:
+        with self._starting:
+            if self._writer.ident is None:
+                self._writer.start()
+
+    def _write_all(self) -> None:
+        while (first := self._queue.get()) is not None:
+            waiting = [first, *self._others()]
+            batch = [request for request in waiting if request.answer.set_running_or_notify_cancel()]
+            if batch:
+                self._write_batch(batch)
+
+    def _others(self) -> list[_Request[Item, Answer]]:
+        """Those that wait too; nobody who came later is waited for."""
+        found: list[_Request[Item, Answer]] = []
+        with suppress(queue.Empty):
+            while len(found) < BATCH - 1:
+                request = self._queue.get_nowait()
+                if request is None:
+                    self._queue.put(None)
+                    break
+                found.append(request)
+        return found
+
+    def _write_batch(self, batch: Sequence[_Request[Item, Answer]]) -> None:
+        """One item that cannot be written must not take the others of its batch along."""
         try:
-            answers = self._commits.transact(lambda connection: self._write(connection, [r.item for r in batch]))
+            answers = self._commits.run(lambda connection: self._write(connection, [r.item for r in batch]))
         except Exception as error:  # noqa: BLE001 - it is handed on to the thread of each request
-            self._failed(batch, error)
+            hopeless = isinstance(error, StoreError) or len(batch) == 1
+            for request in batch:
+                if hopeless:
+                    request.answer.set_exception(error)
+                else:
+                    self._write_batch([request])
             return
         for request, answer in zip(batch, answers, strict=True):
-            request.answer.set_result(answer)
-
-    def _failed(self, batch: list[_Request[Item, Answer]], error: Exception) -> None:
-        """One item that cannot be written must not take the others of its batch along."""
-        hopeless = isinstance(error, StoreError) or len(batch) == 1
-        for request in batch:
-            if hopeless:
-                request.answer.set_exception(error)
-            else:
-                self._write_alone(request)
-
-    def _write_alone(self, request: _Request[Item, Answer]) -> None:
-        try:
-            [answer] = self._commits.transact(lambda connection: self._write(connection, [request.item]))
-        except Exception as error:  # noqa: BLE001 - it is handed on to the thread of the request
-            request.answer.set_exception(error)
-        else:
             request.answer.set_result(answer)

@@ -160,6 +160,31 @@ def check_sqlite_file(engine: Engine, path: Path) -> None:
                 raise StoreUnavailableError(f"the database file {path} is damaged: {verdict}")
 
 
+class StoreFile:
+    """The very file that a SQLite engine opened: SQLite goes on writing to one that was removed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = self._now()
+
+    @classmethod
+    def of(cls, engine: Engine) -> StoreFile | None:
+        """Return the file of an engine, `None` for PostgreSQL."""
+        path = engine.url.database
+        return cls(Path(path)) if engine.dialect.name == "sqlite" and path else None
+
+    def is_there(self) -> bool:
+        """Whether the path still leads to the file that was opened."""
+        return self._now() == self._identity
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
 class Holder:
     """The lock file by which one process holds a SQLite store."""
 

@@ -7,7 +7,6 @@ the way out of the store must not starve each other.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +56,3 @@ class FairLock:
         finally:
             if had:
                 self.release()
-
-
-def seconds_left(deadline: float) -> float:
-    """Return the seconds until `deadline` (of `time.monotonic`), never below zero."""
-    return max(0.0, deadline - time.monotonic())

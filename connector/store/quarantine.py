@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,8 +47,14 @@ class Quarantined:
         return len(self.body) == self.size
 
 
-def write_quarantined(connection: Connection, kept: Quarantining) -> None:
-    """Keep a body."""
+def write_quarantined(connection: Connection, batch: Sequence[Quarantining]) -> list[None]:
+    """Keep a batch of bodies; there is nothing to answer for each."""
+    for kept in batch:
+        _write(connection, kept)
+    return [None] * len(batch)
+
+
+def _write(connection: Connection, kept: Quarantining) -> None:
     moment = now(connection)
     values = {
         "id": kept.id,
