@@ -155,9 +155,11 @@ class Adapter(ABC, Generic[S]):
 
     settings_type: ClassVar[type[Settings]]
 
-    def __init__(self, settings: S, *, destination: str) -> None:
+    def __init__(self, settings: S, *, destination: str, timeout: timedelta = timedelta(seconds=10)) -> None:
+        """`timeout` is what one call to the vendor may take ([delivery] timeout); keeping it is the adapter's."""
         self.settings = settings
         self.destination = destination
+        self.timeout = timeout
 
     @abstractmethod
     def deliver(self, notice: Notice) -> Receipt:

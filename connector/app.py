@@ -97,7 +97,11 @@ def create_app(
 ) -> App:
     """Put a process together; raises StoreError, RegistryError."""
     adapters = create_adapters(config, registry) if role is not Role.GATEWAY else {}
-    store = Store.beside(config.store.url) if role is Role.GATEWAY else Store.hold(config.store.url)
+    store = (
+        Store.beside(config.store.url)
+        if role is Role.GATEWAY
+        else Store.hold(config.store.url, settling=config.delivery.timeout)
+    )
     metrics = Metrics(store.backlog)
     app = App(role, config, store, metrics, adapters)
     if role is not Role.GATEWAY:
@@ -110,7 +114,7 @@ def create_app(
 def create_adapters(config: Config, registry: Registry) -> dict[str, Adapter[Any]]:
     """Return an adapter for each destination."""
     return {
-        name: registry.adapter_class(settings.adapter)(settings, destination=name)
+        name: registry.adapter_class(settings.adapter)(settings, destination=name, timeout=config.delivery.timeout)
         for name, settings in config.destinations.items()
     }
 
@@ -118,7 +122,7 @@ def create_adapters(config: Config, registry: Registry) -> dict[str, Adapter[Any
 def patience_of(config: Config) -> Patience:
     """Return the [delivery] settings in the form the worker uses."""
     delivery = config.delivery
-    return Patience(delivery.first_backoff, delivery.max_backoff, delivery.give_up_after)
+    return Patience(delivery.first_backoff, delivery.max_backoff, delivery.give_up_after, delivery.timeout)
 
 
 def _add_worker(app: App, failed: Callable[[str], None]) -> None:

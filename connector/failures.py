@@ -70,11 +70,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait: the [delivery] settings, and the dice for the jitter."""
+    """How long to wait: the [delivery] settings, and the dice for the jitter.
+
+    `settling` is what a call that we no longer wait for gets to come to its end at the vendor: a
+    look-up before that could miss what is about to be made.
+    """
 
     first_backoff: timedelta
     max_backoff: timedelta
     give_up_after: timedelta
+    settling: timedelta = timedelta(0)
     dice: Callable[[], float] = random.random
 
     def backoff(self, attempts: int) -> timedelta:
@@ -91,11 +96,17 @@ class Patience:
             return self._final(error, standing, failures)
         if looks_down and (standing.paused or failures >= FAILURES_BEFORE_PAUSE):
             why = f"{failures} failures in a row look like the vendor being down"
-            return Verdict(Fate.PAUSE, standing.at, failures, why)
+            return Verdict(Fate.PAUSE, self._settled(error, standing.at), failures, why)
         if self._gives_up(standing):
             return Verdict(Fate.DEAD, standing.at, failures, "given up: its destination is otherwise well")
         wait = self.backoff(standing.attempts) if error.retry_after is None else error.retry_after
-        return Verdict(Fate.RETRY, standing.at + wait, failures, f"tried again after {error.reason}")
+        due = max(standing.at + wait, self._settled(error, standing.at))
+        return Verdict(Fate.RETRY, due, failures, f"tried again after {error.reason}")
+
+    def _settled(self, error: DeliveryError, at: datetime) -> datetime:
+        """When the outcome stands: a vendor that answered has come to its end, one that did not may still work."""
+        may_still_work = error.maybe_done and error.reason in (Reason.TIMEOUT, Reason.UNREACHABLE)
+        return at + self.settling if may_still_work else at
 
     def _final(self, error: DeliveryError, standing: Standing, failures: int) -> Verdict:
         if error.scope is Scope.DESTINATION:

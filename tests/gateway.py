@@ -46,6 +46,7 @@ url = "{store_url}"
 [delivery]
 first_backoff = "20ms"
 max_backoff = "200ms"
+timeout = "1s"
 [destinations.desk]
 adapter = "mock"
 {desk}

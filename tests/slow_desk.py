@@ -1,7 +1,8 @@
-"""A mock desk in a process of its own that answers a while after it has done what it was asked.
+"""A mock desk in a process of its own that takes its time, so that a killed gateway leaves calls behind.
 
-So a gateway that is killed has, more often than not, calls whose act is done and whose answer
-nobody hears. Run as `python slow_desk.py SECONDS`; prints its URL.
+`python slow_desk.py early SECONDS` does at once what it is asked and says so late: the act is done
+and nobody hears of it. `late` does it late: the act is not there yet when somebody looks. Prints its
+URL.
 """
 
 import signal
@@ -14,20 +15,21 @@ from adapters.mock.server import DeskServer
 
 
 class SlowDesk(MemoryDesk):
-    """Opens at once, and says so late."""
+    """Opens before or after its pause."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, commits: str, seconds: float) -> None:
         super().__init__()
-        self.seconds = seconds
+        self.before, self.after = (seconds, 0.0) if commits == "late" else (0.0, seconds)
 
     def add(self, record: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(self.before)
         added = super().add(record)
-        time.sleep(self.seconds)
+        time.sleep(self.after)
         return added
 
 
 if __name__ == "__main__":
-    server = DeskServer(0, SlowDesk(float(sys.argv[1]))).start()
+    server = DeskServer(0, SlowDesk(sys.argv[1], float(sys.argv[2]))).start()
     sys.stdout.write(server.url + "\n")
     sys.stdout.flush()
     signal.sigwait({signal.SIGTERM})

@@ -117,3 +117,23 @@ def test_an_outage_of_the_destination_does_not_count_against_a_delivery() -> Non
         well_since=NOW - timedelta(minutes=2),
     )
     assert PATIENCE.verdict(DeliveryError(Reason.TIMEOUT, "x"), stands).fate is Fate.RETRY
+
+
+@pytest.mark.parametrize(
+    ("error", "waits"),
+    [
+        (DeliveryError(Reason.TIMEOUT, "x"), True),
+        (DeliveryError(Reason.UNREACHABLE, "x"), True),
+        (DeliveryError(Reason.UNREACHABLE, "x", maybe_done=False), False),
+        (DeliveryError(Reason.VENDOR_FAULT, "x"), False),
+        (DeliveryError(Reason.RATE_LIMITED, "x", retry_after=timedelta(0)), False),
+    ],
+    ids=["no-answer", "cut-off", "never-connected", "answered", "refused"],
+)
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_call_that_may_still_be_under_way_is_left_time_to_settle(
+    error: DeliveryError, waits: bool, paused: bool
+) -> None:
+    """A look-up before the vendor has come to its end would miss what it is about to make."""
+    patience = Patience(timedelta(0), timedelta(0), timedelta(days=3), timedelta(seconds=10), dice=lambda: 0.0)
+    assert (patience.verdict(error, standing(paused=paused)).due >= NOW + timedelta(seconds=10)) is waits

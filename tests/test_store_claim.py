@@ -1,14 +1,17 @@
 """The way out of the store: order, holding back, fencing, and what a crash leaves."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from connector.adapter import DeliveryError, Reason
 from connector.lifecycle import episode_after
 from connector.model import Action, Alert, ItemState, Receipt, Severity, WorkItem
 from connector.store import Choice, Claim, Delivered, Failed, Settlement, Store
+from connector.store.tables import episodes
 from connector.testing.by_hand import AT_ONCE, accept, make_alert
 
 NAMESPACES = {"desk": "desk"}
@@ -369,3 +372,21 @@ def test_of_two_that_fired_at_one_instant_a_dead_one_does_not_hold_the_other(sto
         make_alert("resolved", azure_id=second.notice.alert.rule, series=second.notice.alert.rule or "", minute=5),
     )
     assert len(claim(store)) == 1
+
+
+@pytest.mark.parametrize("gone", ["leave", "beat", "free_others"])
+def test_a_call_of_a_vanished_worker_is_left_time_to_settle(store_url: str, gone: str) -> None:
+    """Whoever takes the episode over looks only once the vendor must have come to its end."""
+    with closing(Store.hold(store_url, settling=timedelta(seconds=30))) as patient:
+        accept(patient, make_alert())
+        [taken] = claim(patient)
+        {
+            "leave": lambda: patient.leave("w"),
+            "beat": lambda: patient.beat("other"),
+            "free_others": lambda: patient.free_others("w", []),
+        }[gone]()
+        assert claim(patient, worker="other") == []
+        assert patient.list_deliveries()[0].episode == taken.episode
+    with closing(Store.hold(store_url)) as hasty:
+        hasty.write(lambda connection: connection.execute(update(episodes).values(due=taken.notice.at)))
+        assert len(claim(hasty)) == 1

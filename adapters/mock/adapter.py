@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adapters.mock.desk import Desk, FileDesk, HttpDesk, MemoryDesk, Record
@@ -85,9 +85,9 @@ class MockAdapter(WorkItemAdapter[MockSettings]):
 
     settings_type = MockSettings
 
-    def __init__(self, settings: MockSettings, *, destination: str) -> None:
-        super().__init__(settings, destination=destination)
-        self.desk = _desk(settings)
+    def __init__(self, settings: MockSettings, *, destination: str, timeout: timedelta = timedelta(seconds=10)) -> None:
+        super().__init__(settings, destination=destination, timeout=timeout)
+        self.desk = _desk(settings, timeout)
         self.faults = Faults(settings)
         self._cis = {key.lower().rstrip("/"): name for key, name in settings.cis.items()}
 
@@ -146,6 +146,8 @@ class MockAdapter(WorkItemAdapter[MockSettings]):
 
     def check(self) -> Findings:
         """Say whether the desk can be read and written."""
+        if self.settings.fail and self.settings.fail_times is None:
+            raise DeliveryError(Reason(self.settings.fail), f"the mock desk was told to fail: {self.settings.fail}")
         try:
             count = len(self.desk.search())
         except DeliveryError as error:
@@ -184,8 +186,10 @@ class MockAdapter(WorkItemAdapter[MockSettings]):
         return self._item(record)
 
     def _wait(self) -> None:
-        if self.settings.latency:
-            time.sleep(self.settings.latency.total_seconds())
+        latency = self.settings.latency
+        time.sleep(min(latency, self.timeout).total_seconds())
+        if latency > self.timeout:
+            raise DeliveryError(Reason.TIMEOUT, f"the mock desk takes {latency.total_seconds():g} s to answer")
 
     def _item(self, record: Record) -> WorkItem:
         state = _state(record)
@@ -201,9 +205,9 @@ class MockAdapter(WorkItemAdapter[MockSettings]):
         )
 
 
-def _desk(settings: MockSettings) -> Desk:
+def _desk(settings: MockSettings, timeout: timedelta) -> Desk:
     if settings.url is not None:
-        return HttpDesk(settings.url)
+        return HttpDesk(settings.url, timeout)
     return MemoryDesk() if settings.path is None else FileDesk(Path(settings.path))
 
 

@@ -15,6 +15,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -306,9 +307,9 @@ def _file_error(path: Path, error: OSError) -> DeliveryError:
 class HttpDesk(Desk):
     """A desk in another process (`adapters.mock.server`), on loopback."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: timedelta = timedelta(seconds=10)) -> None:
         self.address = f"{url}/work_items"
-        self._session = session(Manners())
+        self._session = session(Manners(timeout=timeout))
 
     def get(self, item_id: str) -> Record | None:
         """Return one record."""

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 from connector.store import browse, operate, quarantine, retention, schema
 from connector.store.accept import Accepting, Address, Stored, write_accepted
 from connector.store.browse import Backlog, StoredAlert, StoredDelivery
-from connector.store.claim import Claim, write_claims
+from connector.store.claim import Claim, write_claims, write_freed
 from connector.store.commits import Commits, SharedCommits
 from connector.store.decisions import Recorded, decisions_about
 from connector.store.engine import (
@@ -67,8 +67,9 @@ WORKER_EXPIRY = timedelta(seconds=30)
 class Store:
     """One store, opened. Safe to use from many threads."""
 
-    def __init__(self, engine: Engine, holder: Holder | None = None) -> None:
+    def __init__(self, engine: Engine, holder: Holder | None = None, *, settling: timedelta = timedelta(0)) -> None:
         self._engine = engine
+        self._settling = settling
         self._file = StoreFile.of(engine)
         self._holder = holder
         self._commits = Commits(engine)
@@ -77,27 +78,31 @@ class Store:
         self._look = Look(self._look_at_database)
 
     @classmethod
-    def hold(cls, url: str) -> Store:
-        """Open the store to run it, making or upgrading it where that is safe; raises StoreError."""
+    def hold(cls, url: str, *, settling: timedelta = timedelta(0)) -> Store:
+        """Open the store to run it, making or upgrading it where that is safe; raises StoreError.
+
+        `settling` is how long after it was claimed an episode is left alone when its worker is gone:
+        the vendor may still be working on the call.
+        """
         path = sqlite_path(url)
         if path is None:
-            return cls._on_server(url)
+            return cls._on_server(url, settling)
         engine, holder = connect(url, create=True), Holder(path)
         holder.take(HOLDER_WAIT_SECONDS)
         with _let_go_on_failure(engine, holder):
             _bring_up_to_date(engine, path)
-            store = cls(engine, holder)
+            store = cls(engine, holder, settling=settling)
             store._free_all()
             return store
 
     @classmethod
-    def _on_server(cls, url: str) -> Store:
+    def _on_server(cls, url: str, settling: timedelta) -> Store:
         engine = connect(url, create=True)
         with _let_go_on_failure(engine):
             if schema.version(engine) is None:
                 schema.upgrade(engine)
             schema.require_current(engine)
-            return cls(engine)
+            return cls(engine, settling=settling)
 
     @classmethod
     def beside(cls, url: str) -> Store:
@@ -153,7 +158,7 @@ class Store:
             connection.execute(delete(workers).where(workers.c.beat_at < moment - WORKER_EXPIRY))
             alive = select(workers.c.id)
             orphaned = episodes.c.owner.is_not(None) & episodes.c.owner.not_in(alive)
-            connection.execute(update(episodes).where(orphaned).values(owner=None))
+            write_freed(connection, orphaned, self._settling)
 
         self._commits.run(write)
 
@@ -162,7 +167,7 @@ class Store:
 
         def write(connection: Connection) -> None:
             connection.execute(delete(workers).where(workers.c.id == worker))
-            connection.execute(update(episodes).where(episodes.c.owner == worker).values(owner=None))
+            write_freed(connection, episodes.c.owner == worker, self._settling)
 
         self._commits.run(write)
 
@@ -180,13 +185,13 @@ class Store:
             ).all():
                 if (each.destination, each.key, each.epoch) not in known:
                     here = (row.destination == each.destination) & (row.key == each.key)
-                    connection.execute(update(episodes).where(here).values(owner=None))
+                    write_freed(connection, here, self._settling)
 
         self._commits.run(write)
 
     def _free_all(self) -> None:
         """The one process that holds a SQLite store knows that nobody else works on it."""
-        self.write(lambda connection: connection.execute(update(episodes).values(owner=None)))
+        self.write(lambda connection: write_freed(connection, episodes.c.owner.is_not(None), self._settling))
 
     # operators
 

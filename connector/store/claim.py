@@ -66,6 +66,16 @@ def write_claims(
     return [claim for claim in claims if claim is not None]
 
 
+def write_freed(connection: Connection, which: Any, settling: timedelta) -> None:
+    """Free episodes whose worker is gone, to be taken once the call that may be under way has settled."""
+    moment = now(connection)
+    row = episodes.c
+    query = select(row.destination, row.key, row.due, row.touched_at).where(which).with_for_update()
+    for found in connection.execute(query).all():
+        due = max(found.due or moment, found.touched_at + settling)
+        connection.execute(update(episodes).where(_this(found)).values(owner=None, due=due))
+
+
 def _paused(connection: Connection, names: Mapping[str, str]) -> dict[str, datetime]:
     row = destinations.c
     query = select(row.name, row.next_probe_at).where(row.paused_since.is_not(None), row.name.in_(list(names)))
