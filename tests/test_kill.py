@@ -63,7 +63,7 @@ def desk() -> Iterator[str]:
 @pytest.fixture
 def late_desk() -> Iterator[str]:
     """A desk that does late what it is asked: a look-up right after a kill finds nothing yet."""
-    with desk_process("late", 0.6) as url:
+    with desk_process("late", 2.5) as url:  # longer than a restart takes
         yield url
 
 
@@ -174,8 +174,9 @@ def test_kills_while_the_desk_commits_late(tmp_path: Path, issuer: TokenIssuer, 
     """What the desk makes only after the restart is waited for, found, and not made again."""
     url = f"sqlite:///{tmp_path}/store.db"
     path = config(tmp_path, issuer, url, f'url = "{late_desk}"')
+    path.write_text(path.read_text().replace('timeout = "1s"', 'timeout = "5s"'))
     posters = Posters(issuer.bearer(aud=AUDIENCE))
-    for _ in range(6):
+    for _ in range(2):
         gateway, stop = Gateway(path).start(), threading.Event()
         threads = posters.post_until(gateway, stop)
         time.sleep(0.3)  # the calls are under way, and none is done
