@@ -166,8 +166,8 @@ class _BacklogCollector(Collector):
     def _rows(self) -> tuple[Sequence[Backlog], bool]:
         try:
             return self._backlog(), True
-        except Exception as error:  # a scrape ends here; its other numbers are wanted most just now
-            log.warning("backlog cannot be read", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - a scrape ends here; its other numbers are wanted most just now
+            log.warning("backlog cannot be read", error=f"{type(error).__name__}: {error}".splitlines()[0])
             return (), False
 
 

@@ -423,6 +423,21 @@ def test_the_story_of_an_alert_is_told_in_order(site: Site, store: Store) -> Non
     assert "became alert" in site.run("explain", "d" * 32).out
 
 
+def test_a_resolved_is_not_explained_as_opening_anything(site: Site, tmp_path: Path) -> None:
+    """It ends what its fired began: no preview of a new work item."""
+    file = tmp_path / "resolved.json"
+    file.write_bytes(samples.raw("metric-static-resolved"))
+    said = site.run("explain", str(file)).out
+    assert "opens nothing" in said
+    assert "to open a work item" not in said
+
+
+def test_a_mistyped_file_is_named(site: Site) -> None:
+    """What can only be a path is not looked up in the store."""
+    ran = site.run("explain", "nope.json")
+    assert (ran.code, "there is no file nope.json" in ran.err) == (1, True)
+
+
 def test_a_file_is_explained_without_a_store(site: Site, tmp_path: Path) -> None:
     """The same code runs dry: routes, and what would be sent; nothing is made on disk."""
     file = tmp_path / "alert.json"

@@ -344,3 +344,13 @@ def test_the_demonstration_serves_until_it_is_stopped(site: Site) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(15) == 0
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+def test_an_output_that_cannot_be_written_is_no_traceback(redirection: str) -> None:
+    """Closed is quiet; full is told in one line and is no finding (1) of the command."""
+    command = f"exec {sys.executable} -m connector.cli adapters list {redirection}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode in (0, 5)
+    assert len(ended.stderr.splitlines()) == (0 if ended.returncode == 0 else 1)

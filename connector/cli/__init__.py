@@ -6,9 +6,11 @@ they did. Data goes to stdout, words go to stderr, and the exit code says how it
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from click.shell_completion import shell_complete
@@ -63,12 +65,20 @@ for _command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/command-line.md)."""
     logs.configure("warning")  # of the parts of the program: a command says itself what it did
+    if sys.stdout is None:  # closed by the caller: `>&-`
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
         code = Exit.OK
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise
+        _forget_stdout()
+        say(f"the output could not be written: {error.strerror}")
+        code = Exit.UNREACHABLE
     return code
 
 

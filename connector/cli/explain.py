@@ -19,7 +19,7 @@ from connector.cli.options import loaded, store_beside, the_only, with_config
 from connector.cli.output import show, show_json, show_lines
 from connector.config import Config
 from connector.intake import Considered, consider
-from connector.model import Alert, Decision, Episode, Notice, Preview
+from connector.model import Alert, Condition, Decision, Episode, Notice, Preview
 from connector.registry import Registry
 from connector.report import utc
 from connector.store import Quarantined, Recorded, Store, StoredAlert, StoredDelivery
@@ -37,6 +37,8 @@ def explain(subject: str, config_path: Path, output: str) -> int:
     is the body of a webhook: it is read and routed by the same code, nothing is stored or sent.
     """
     config = loaded(config_path)
+    if _names_no_file(subject):
+        raise Ended(Exit.NEGATIVE, f"there is no file {subject}")
     if subject == "-" or Path(subject).is_file():
         body = sys.stdin.buffer.read() if subject == "-" else _read(Path(subject))
         return _tell_dry(_dry_run(body, config), output)
@@ -44,6 +46,12 @@ def explain(subject: str, config_path: Path, output: str) -> int:
         story = _story(store, subject)
     _tell(story, output)
     return Exit.OK
+
+
+def _names_no_file(subject: str) -> bool:
+    """Whether this can only be a path, and leads nowhere: ids are hex digits."""
+    looks_like_path = "/" in subject or "." in subject
+    return looks_like_path and not Path(subject).is_file()
 
 
 def _read(path: Path) -> bytes:
@@ -159,6 +167,12 @@ def _dry_run(body: bytes, config: Config) -> _DryRun:
 
 
 def _previews(considered: Considered, config: Config) -> dict[str, Preview]:
+    alert = considered.alert
+    if alert.condition is not Condition.FIRED and not alert.test:
+        return {
+            each.destination: Preview({}, (_OPENS_NOTHING[alert.condition],))
+            for each in considered.routing.destinations
+        }
     adapters = create_adapters(config, Registry())
     previews = {}
     for each in considered.routing.destinations:
@@ -168,6 +182,12 @@ def _previews(considered: Considered, config: Config) -> dict[str, Preview]:
         except (DeliveryError, SecretError, TemplateError) as error:
             previews[each.destination] = Preview({}, (f"there is no preview: {error}",))
     return previews
+
+
+_OPENS_NOTHING = {
+    Condition.RESOLVED: "it opens nothing: it ends the trouble that its fired alert began, wherever that was delivered",
+    Condition.UPDATE: "it opens nothing: it is a note on the work item of a running trouble",
+}
 
 
 def first_notice(config: Config, destination: str, alert: Alert, episode_key: str) -> Notice:
@@ -211,7 +231,7 @@ def _show_dry(dry: _DryRun) -> None:
         show(f"warning: {warning}")
     for name, preview in dry.previews.items():
         show()
-        show(f"to open a work item at {name}:")
+        show(f"to open a work item at {name}:" if preview.fields else f"at {name}:")
         for key, value in preview.fields.items():
             show(f"  {key}:")
             show_lines(value, "    ")
