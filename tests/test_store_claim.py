@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from connector.adapter import DeliveryError, Reason
+from connector.failures import Fate, Verdict
 from connector.lifecycle import episode_after
 from connector.model import Action, Alert, ItemState, Receipt, Severity, WorkItem
 from connector.store import Choice, Claim, Delivered, Failed, Settlement, Store
@@ -283,15 +284,38 @@ def test_episodes_of_a_lost_commit_are_found_again(store: Store) -> None:
 
 
 def test_a_late_message_leaves_the_doubt_about_a_create(store: Store) -> None:
-    """News told on the old item without a look-up says nothing about the create that was uncertain."""
+    """News told on the old item without a look-up says nothing about a create that was given up in doubt."""
     accept(store, make_alert())
     settle(store, opened(claim(store)[0]))
     accept(store, make_alert(azure_id="a2", minute=9))
-    settle(store, failed(claim(store)[0], Reason.TIMEOUT, retry_after=timedelta(0)))
+    error = DeliveryError(Reason.TIMEOUT, "no answer")
+    settle(store, Failed(claim(store)[0], error, lambda now: Verdict(Fate.DEAD, now.at, 1, "given up")))
     accept(store, make_alert("update", azure_id="u", minute=3))
     [news] = claim(store)
     settle(store, delivered(news, Receipt((Action.NOTED,), news.notice.item)))
+    accept(store, make_alert(azure_id="a3", minute=12))
     assert claim(store)[0].notice.uncertain_since is not None
+
+
+@pytest.mark.parametrize("crashed", [True, False], ids=["killed", "timed-out"])
+def test_what_is_in_doubt_is_tried_before_an_earlier_message_that_came_later(store: Store, crashed: bool) -> None:
+    """Only the alert whose try may have been done can tell what of it was: another would adopt it as its own."""
+    accept(store, make_alert(azure_id="later", minute=9, series="s2"), episode="e" * 40)
+    [tried] = claim(store)
+    if crashed:
+        store.leave("w")
+    else:
+        settle(store, failed(tried, Reason.TIMEOUT, retry_after=timedelta(0)))
+    accept(store, make_alert(azure_id="earlier", minute=1, series="s1"), episode="e" * 40)
+    assert claim(store)[0].alert_id == tried.alert_id
+
+
+def test_what_was_surely_not_done_keeps_its_place_in_time(store: Store) -> None:
+    """After a refusal nothing is in doubt: the earlier message goes first."""
+    accept(store, make_alert(azure_id="later", minute=9))
+    settle(store, failed(claim(store)[0], Reason.RATE_LIMITED, retry_after=timedelta(0)))
+    accept(store, make_alert(azure_id="earlier", minute=1))
+    assert claim(store)[0].notice.alert.happened_at == make_alert(minute=1).happened_at
 
 
 def test_a_claim_whose_commit_was_lost_is_freed_though_its_episode_was_known(store: Store) -> None:

@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
 from connector.store import (
@@ -19,6 +21,7 @@ from connector.store import (
     StoreUnavailableError,
 )
 from connector.store.engine import Holder
+from connector.store.tables import metadata
 from connector.testing.by_hand import accept, make_alert
 
 
@@ -181,3 +184,10 @@ def test_a_read_only_server_is_named(postgres_database: str) -> None:
 
 def _beat(connection: Connection) -> None:
     connection.execute(text("DELETE FROM workers"))
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(store_url: str) -> None:
+    """A column or an index that is only in one of the two would be found out by an operator."""
+    with closing(Store.hold(store_url)) as store:
+        differences = store.read(lambda connection: compare_metadata(MigrationContext.configure(connection), metadata))
+    assert differences == []

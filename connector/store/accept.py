@@ -229,6 +229,7 @@ def _delivery_row(alert: Alert, bound: _Bound) -> dict[str, Any]:
         "order_in_time": ORDER_IN_TIME[alert.condition],
         "rank": rank_of(alert),
         "state": "waiting",
+        "in_doubt": False,
         "attempts": 0,
     }
 

@@ -126,7 +126,9 @@ def _claim(connection: Connection, worker: str, row: Any, namespace: str) -> Cla
     sent = {"uncertain_since": row.uncertain_since or moment}
     connection.execute(update(episodes).where(_this(row)).values(taken | sent))
     connection.execute(
-        update(deliveries).where(deliveries.c.id == head.id).values(state="delivering", next_attempt_at=None)
+        update(deliveries)
+        .where(deliveries.c.id == head.id)
+        .values(state="delivering", in_doubt=True, next_attempt_at=None)
     )
     episode = _episode(row)
     said, ended = _said(connection, head, row.destination, row.key)
@@ -145,9 +147,14 @@ def _this(row: Any) -> Any:
 
 
 def _head(connection: Connection, destination: str, key: str) -> Any | None:
-    """The next delivery of an episode by Azure's times; marks as held what a dead one holds back."""
+    """The next delivery of an episode by Azure's times; marks as held what a dead one holds back.
+
+    One in doubt goes first, though an earlier message may have come meanwhile: what its try did at
+    the vendor only its own next try can tell.
+    """
     of_episode = deliveries.c.destination == destination, deliveries.c.episode == key
-    query = select(deliveries).where(*of_episode, deliveries.c.state.in_(PENDING)).order_by(*IN_ORDER).limit(1)
+    query = select(deliveries).where(*of_episode, deliveries.c.state.in_(PENDING))
+    query = query.order_by(deliveries.c.in_doubt.desc(), *IN_ORDER).limit(1)
     while (row := connection.execute(query).first()) is not None:
         if not _is_held(connection, row, of_episode):
             return row

@@ -105,6 +105,7 @@ def _delivered(connection: Connection, settlement: Delivered, moment: datetime) 
         .where(deliveries.c.id == claim.delivery_id)
         .values(
             state="delivered",
+            in_doubt=False,
             attempts=deliveries.c.attempts + 1,
             next_attempt_at=None,
             done_at=moment,
@@ -180,6 +181,7 @@ def _failed(connection: Connection, settlement: Failed, verdict: Verdict, moment
         .where(deliveries.c.id == claim.delivery_id)
         .values(
             state="dead" if dead else "waiting",
+            in_doubt=error.maybe_done or claim.notice.uncertain_since is not None,
             attempts=deliveries.c.attempts + (1 if verdict.burns_attempt else 0),
             next_attempt_at=None if dead else verdict.due,
             first_failed_at=func.coalesce(deliveries.c.first_failed_at, moment),

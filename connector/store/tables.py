@@ -91,6 +91,7 @@ deliveries = Table(
     Column("order_in_time", Integer, nullable=False),  # fired before update before resolved of one instant
     Column("rank", Integer, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("in_doubt", Boolean, nullable=False, default=False),  # a try of it may have been done unheard
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt_at", Instant),
     Column("first_failed_at", Instant),

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("order_in_time", sa.Integer(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("in_doubt", sa.Boolean(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", Instant(), nullable=True),
         sa.Column("first_failed_at", Instant(), nullable=True),
