@@ -6,7 +6,7 @@ PYTHON ?=
 CONFIG ?= conf/mock.toml
 ARGS ?=
 
-.PHONY: help demo run test lint types clean
+.PHONY: help demo run test lint types bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make test   every test, on SQLite and PostgreSQL                       (ARGS: for pytest)'
 	@echo 'make lint   ruff and the import contracts'
 	@echo 'make types  mypy --strict'
+	@echo 'make bench  what it costs, as ratios against a ceiling                 (ARGS=--quick; ARGS=--help)'
 	@echo 'make clean  remove the virtual environment, caches and builds; never var/, where alerts are kept'
 
 demo: $(VENV)/.for-run
@@ -34,18 +35,22 @@ lint: $(VENV)/.for-lint
 types: $(VENV)/.for-lint
 	$(VENV)/bin/mypy
 
+bench: $(VENV)/.for-bench
+	@$(VENV)/bin/python -m bench $(ARGS)
+
 clean:
 	rm -rf $(VENV) build dist itsm_connector.egg-info htmlcov .coverage .coverage.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find adapters connector tests -name __pycache__ -prune -exec rm -rf {} +
+	find adapters bench connector tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps. Each names what has been installed; all go stale with the packaging facts.
 
 $(VENV)/.for-run: EXTRA :=
 $(VENV)/.for-test: EXTRA := [test]
 $(VENV)/.for-lint: EXTRA := [lint]
+$(VENV)/.for-bench: EXTRA := [bench]
 
-$(VENV)/.for-run $(VENV)/.for-test $(VENV)/.for-lint: $(VENV)/.made setup.cfg pyproject.toml
+$(VENV)/.for-run $(VENV)/.for-test $(VENV)/.for-lint $(VENV)/.for-bench: $(VENV)/.made setup.cfg pyproject.toml
 	@echo 'Installing .$(EXTRA) into $(VENV) ...'
 	@said=$$($(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.$(EXTRA)' 2>&1) \
 	  || { echo "$$said" >&2; exit 1; }
