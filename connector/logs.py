@@ -100,7 +100,7 @@ def one_line(text: str, at_most: int = TEXT_AT_MOST) -> str:
 
 
 def _may_hold_secret(text: str) -> bool:
-    """Looking for words is twenty times as quick as the patterns; those know more spellings of a letter beyond ASCII."""
+    """Words are found twenty times as quickly as patterns, which know more spellings of a letter beyond ASCII."""
     if not text.isascii():
         return True
     folded = text.lower()
