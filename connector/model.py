@@ -21,10 +21,12 @@ Pairs = tuple[tuple[str, str], ...]
 CORRELATION_PREFIX = "azm-"
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
+
+
 def digest(*parts: object) -> str:
     """Return 40 hex digits that are the same for the same JSON-serialisable parts, for ever."""
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:40]
+    return hashlib.sha256(_CANONICAL.encode(parts).encode("ascii")).hexdigest()[:40]
 
 
 class Condition(StrEnum):

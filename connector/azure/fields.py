@@ -42,9 +42,12 @@ def text(value: object, limit: int = VALUE_LIMIT) -> str:
 
 def line(value: object, limit: int = NAME_LIMIT) -> str:
     """Return a scalar as one line of clean text."""
-    if isinstance(value, str):
-        return _cut(_BLANKS.sub(" ", _clean(value[: limit * 2])).strip(), limit)
-    return text(value, limit)
+    if not isinstance(value, str):
+        return text(value, limit)
+    piece = value[: limit * 2]
+    if not piece.isprintable() or "  " in piece:  # of the blanks only a space is printable
+        piece = _BLANKS.sub(" ", _clean(piece))
+    return _cut(piece.strip(), limit)
 
 
 def entries(value: object) -> list[object]:
@@ -85,8 +88,9 @@ class Fields:
     def __init__(self, value: object) -> None:
         self._members: dict[str, object] = {}
         for name, member in value.items() if isinstance(value, dict) else ():
-            if member is not None or name.lower() not in self._members:
-                self._members[name.lower()] = member
+            folded = name.lower()
+            if member is not None or folded not in self._members:
+                self._members[folded] = member
         self.raw: dict[str, object] = value if isinstance(value, dict) else {}
 
     def __bool__(self) -> bool:
@@ -101,7 +105,11 @@ class Fields:
 
     def first(self, *names: str) -> object:
         """Return the first of these members that is not null or empty."""
-        return next((value for name in names if (value := self.get(name)) not in (None, "", [])), None)
+        for name in names:
+            value = self._members.get(name.lower())
+            if value is not None and value not in ("", []):
+                return value
+        return None
 
     def text(self, *names: str, limit: int = VALUE_LIMIT) -> str:
         """Return the first of these members as text."""
@@ -132,6 +140,8 @@ class Fields:
 
 
 def _clean(value: str) -> str:
+    if value.isprintable():  # as most are, and then none of these is in it
+        return value
     return _UNPRINTABLE.sub("\ufffd", value.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -42,8 +42,7 @@ def read_alert(document: object, *, received_at: datetime, body_digest: str, non
     reading = family.read(envelope)
     arrival = _Arrival(received_at, body_digest, nonce)
     alert = _with_reading(_from_envelope(envelope, family.NAME, arrival), envelope, reading)
-    alert = replace(alert, id=_event_key(alert, arrival))
-    return replace(alert, series=_series(alert, reading, arrival))
+    return replace(alert, id=_event_key(alert, arrival), series=_series(alert, reading, arrival))
 
 
 def _recognise(document: object) -> Envelope:

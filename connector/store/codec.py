@@ -13,6 +13,9 @@ from connector.model import Alert, Episode, Receipt, digest
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Alert, Episode, Receipt)}
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def dump(value: Alert | Episode | Receipt) -> str:
     """Return `value` as JSON text."""
     return _ADAPTERS[type(value)].dump_json(value).decode()
@@ -38,7 +41,7 @@ def load_receipt(text: str | None) -> Receipt | None:
 
 def dump_data(data: Mapping[str, str]) -> str:
     """Return the details of a decision as JSON text."""
-    return json.dumps(dict(data), ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(dict(data))
 
 
 def load_data(text: str) -> dict[str, str]:
