@@ -339,6 +339,7 @@ TAMPERED: list[tuple[str, str, Callable[[str], str]]] = [
     ("five parts, as if encrypted", "token-malformed", lambda good: f"{good}.AAAA.AAAA"),
     ("a line break within", "token-malformed", lambda good: f"{good[:40]}\n{good[40:]}"),
     ("padding", "token-malformed", lambda good: f"{good}=="),
+    ("a spelling with unused bits set", "token-malformed", lambda good: good[:-1] + chr(ord(good[-1]) + 1)),
     ("signs outside the alphabet", "token-malformed", lambda good: f"{good}!!"),
     ("letters outside ASCII", "token-malformed", lambda good: f"{good}é"),
     ("a second token", "token-malformed", lambda good: f"{good}, Bearer {good}"),
